@@ -1,0 +1,100 @@
+/**
+ * Time for the whole of Sluice: the only file that reads the system's clock or sets its timers, so that tests can
+ * put another in its place and thousands of time-outs cost one timer.
+ */
+
+/** Milliseconds since the epoch. */
+export const wallMs = (): number => Date.now()
+
+/** Milliseconds of a clock that never goes back, for measuring durations. */
+export const monotonicMs = (): number => performance.now()
+
+/** A single timer, for the few places that need one of their own (back-off, drain limits). Returns a function that cancels it. */
+export function after(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
+}
+
+/** A timer that repeats and does not keep the process alive. Returns a function that cancels it. */
+export function every(ms: number, run: () => void): () => void {
+  const timer = setInterval(run, ms)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+const tickMs = 500
+
+/**
+ * A time-out that is restarted often and fires rarely, like a connection's idle limit: `touch()` is one store.
+ *
+ * All of a thread's deadlines are looked at together every 500 ms, so one fires up to 500 ms late, never early.
+ * It costs nothing to touch because the list is not kept in order: looking at 10,000 deadlines takes 30 us.
+ */
+export class Deadline {
+  /** Tick at which it fires; 0 while it is not armed. */
+  private dueTick = 0
+  private slot = -1
+  private readonly ticks: number
+  private readonly expired: () => void
+
+  constructor(ms: number, expired: () => void) {
+    this.ticks = Math.max(1, Math.ceil(ms / tickMs)) + 1
+    this.expired = expired
+  }
+
+  /** Starts it, or starts it over. */
+  touch(): void {
+    this.dueTick = wheel.now + this.ticks
+    if (this.slot < 0) this.slot = wheel.add(this)
+  }
+
+  clear(): void {
+    this.dueTick = 0
+    if (this.slot >= 0) wheel.remove(this.slot)
+    this.slot = -1
+  }
+
+  /** For the wheel: fires when due. */
+  check(now: number): void {
+    if (now < this.dueTick) return
+    this.clear()
+    this.expired()
+  }
+
+  /** For the wheel: it was moved to another slot. */
+  moved(slot: number): void {
+    this.slot = slot
+  }
+}
+
+class Wheel {
+  /** Ticks since the thread started. */
+  now = 1
+  private readonly deadlines: Deadline[] = []
+  private timer: NodeJS.Timeout | undefined
+
+  add(deadline: Deadline): number {
+    this.timer ??= setInterval(() => this.tick(), tickMs).unref()
+    return this.deadlines.push(deadline) - 1
+  }
+
+  remove(slot: number): void {
+    const last = this.deadlines.pop() as Deadline
+    if (slot < this.deadlines.length) {
+      this.deadlines[slot] = last
+      last.moved(slot)
+    }
+    if (this.deadlines.length === 0) {
+      clearInterval(this.timer)
+      this.timer = undefined
+    }
+  }
+
+  private tick(): void {
+    this.now++
+    // Backwards, because a deadline that fires is replaced by the last one, which has been looked at already.
+    for (let i = this.deadlines.length - 1; i >= 0; i--) this.deadlines[i]?.check(this.now)
+  }
+}
+
+const wheel = new Wheel()
