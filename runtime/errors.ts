@@ -282,7 +282,7 @@ export class TrafficError extends Error {
     return faults[this.code].status
   }
 
-  static [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === 'object' && value !== null && brand in value
   }
 
