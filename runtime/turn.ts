@@ -36,10 +36,12 @@ class Turn {
   }
 
   end(): void {
-    if (--this.depth === 0) {
-      this.source = null
+    if (this.depth === 1) {
+      // Flushed while `source` still stands: what does not fit the kernel's buffers then pauses the right socket.
       if (this.dirtyCount > 0) this.flush()
+      this.source = null
     }
+    this.depth--
   }
 
   /** Registers work for the end of the turn; outside of any turn, for the end of the current microtask queue. */
