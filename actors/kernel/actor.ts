@@ -1,0 +1,254 @@
+// Hot path: `deliver` is under every event of every pipeline. It must not allocate, await, or format text.
+
+import { after } from '../../runtime/clock.ts'
+import { TrafficError } from '../../runtime/errors.ts'
+import { Data } from '../../runtime/event.ts'
+import { turn } from '../../runtime/turn.ts'
+import { DeadLetters } from './dead-letters.ts'
+import type { Edge } from './ledger.ts'
+import { Mailbox, type Port, weigh } from './mailbox.ts'
+import { type ActorRef, Ask, type Terminated } from './ref.ts'
+
+const Status = { idle: 0, running: 1, stopping: 2, stopped: 3 } as const
+
+/** Messages and bytes that may wait in a mailbox. A source is paused at the limit; what has no source is refused. */
+export const mailboxLimits = { messages: 4096, bytes: 1024 * 1024 }
+
+/**
+ * How deep sends may nest before the next one is queued instead of called: 100 levels are about 40 kB of stack, far
+ * from V8's limit of 984 kB even with a script's own recursion on top.
+ */
+const maxDepth = 100
+
+/** What the actors of one thread share. */
+class Kernel {
+  depth = 0
+  /** Actors with mail that must not be called deeper in this stack. */
+  readonly ready: Actor[] = []
+  readonly deadLetters = new DeadLetters()
+  private incarnations = 0
+
+  nextIncarnation(): number {
+    return ++this.incarnations
+  }
+
+  /** Runs what was postponed, now that the stack is flat again. */
+  runReady(): void {
+    for (let i = 0; i < this.ready.length; i++) (this.ready[i] as Actor).resume()
+    this.ready.length = 0
+  }
+}
+
+/** The kernel of this thread. */
+export const kernel = new Kernel()
+
+/**
+ * One unit of state that processes one message at a time.
+ *
+ * ▲ A local send is a call: `deliver` to an idle actor runs it at once, and only a busy receiver (one that is further
+ * up in the same call stack) queues. What a message is for is told by its port: a filter of a pipeline, or the
+ * actor's own behaviour.
+ *
+ *     idle ──deliver──► running ──► idle          stop(): stopping ──► stopped, mail goes to dead letters
+ *                        │  ▲ mail                throw:  failed(), then the same
+ */
+export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
+  readonly incarnation: number = kernel.nextIncarnation()
+  private status: number = Status.idle
+  private mailbox: Mailbox | null = null
+  private watchers: Set<(terminated: Terminated) => void> | null = null
+  private isReady = false
+  private reason: TrafficError | undefined
+
+  /** Names the actor in logs and dead letters. */
+  abstract get path(): string
+
+  /** Behaviour for messages sent with `tell` and `ask` (those as `Ask`). */
+  abstract process(message: M | Ask<M>): void
+
+  /** A message made it throw. The actor is stopped right after; an override tells whoever waits for it. */
+  protected failed(_fault: TrafficError, _message: unknown): void {}
+
+  /** It has stopped, of whatever cause: give back what it holds. */
+  protected stopped(): void {}
+
+  get isStopped(): boolean {
+    return this.status >= Status.stopping
+  }
+
+  tell(message: M): void {
+    this.deliver(this, message, null)
+  }
+
+  ask<R = unknown>(message: M, deadlineMs: number): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      const cancel = after(deadlineMs, () =>
+        reject(new TrafficError('AskTimeout', `${this.path} did not reply within ${deadlineMs} ms`)),
+      )
+      const unwatch = this.watch(({ path }) => {
+        cancel()
+        reject(new TrafficError('DeadLetter', `${path} has stopped`))
+      })
+      const settle =
+        <T>(then: (value: T) => void) =>
+        (value: T): void => {
+          cancel()
+          unwatch()
+          then(value)
+        }
+      this.deliver(this, new Ask(message, settle(resolve as (value: unknown) => void), settle(reject)), null)
+    })
+  }
+
+  /**
+   * Gives `message` to `port` of this actor: at once when it is idle, else after what came before. `edge` is the
+   * ledger that accepted the message, if it came over one.
+   */
+  deliver(port: Port, message: unknown, edge: Edge | null): void {
+    if (this.status === Status.idle && kernel.depth < maxDepth) {
+      this.status = Status.running
+      kernel.depth++
+      try {
+        port.process(message as never)
+      } catch (thrown) {
+        this.fail(thrown, message)
+      }
+      if (edge !== null) edge.delivered++
+      if (this.mailbox !== null) this.drain(this.mailbox)
+      kernel.depth--
+      if (this.status === Status.running) this.status = Status.idle
+      else if (this.status === Status.stopping) this.terminate()
+      if (kernel.depth === 0 && kernel.ready.length > 0) kernel.runReady()
+      return
+    }
+    this.post(port, message, edge)
+  }
+
+  /** Runs `work` as this actor, as `deliver` does with a message: for entries from outside, like a settled promise. */
+  run(work: () => void): void {
+    this.deliver({ process: work }, undefined, null)
+  }
+
+  private drain(mailbox: Mailbox): void {
+    while (this.status === Status.running && mailbox.shift()) {
+      const { message, edge } = mailbox
+      if (edge !== null) edge.inFlight--
+      try {
+        ;(mailbox.port as Port).process(message as never)
+      } catch (thrown) {
+        this.fail(thrown, message)
+      }
+      if (edge !== null) edge.delivered++
+    }
+    mailbox.port = null
+    mailbox.message = null
+  }
+
+  /** Goes on with the mail that had to wait for a flatter stack. */
+  resume(): void {
+    this.isReady = false
+    if (this.status !== Status.idle || this.mailbox === null) return
+    this.status = Status.running
+    kernel.depth++
+    this.drain(this.mailbox)
+    kernel.depth--
+    if (this.status === Status.running) this.status = Status.idle
+    else if (this.status === Status.stopping) this.terminate()
+  }
+
+  private post(port: Port, message: unknown, edge: Edge | null): void {
+    if (this.status >= Status.stopping) {
+      this.bury(message, edge, 'stopped')
+      return
+    }
+    this.mailbox ??= new Mailbox()
+    const { count, bytes } = this.mailbox
+    if (count >= mailboxLimits.messages || bytes + weigh(message) > mailboxLimits.bytes) {
+      if (edge?.policy === 'drop') {
+        edge.drop('mailbox-full')
+        return
+      }
+      // A paused source sends no more; what it had sent already is let in, since it is at most one read.
+      if (turn.source === null || count >= 2 * mailboxLimits.messages) {
+        this.bury(message, edge, 'mailbox-full')
+        return
+      }
+      this.congest()
+    }
+    if (message instanceof Data) message.keep()
+    this.mailbox.push(port, message, edge)
+    if (edge !== null) edge.inFlight++
+    if (this.status === Status.idle && !this.isReady) {
+      this.isReady = true
+      kernel.ready.push(this)
+    }
+  }
+
+  /** Pauses the source of this turn until the stack is flat again, which is when mailboxes are empty. */
+  private congest(): void {
+    const source = turn.source
+    if (source === null) return
+    source.pause()
+    queueMicrotask(() => source.resume())
+  }
+
+  private bury(message: unknown, edge: Edge | null, reason: 'stopped' | 'mailbox-full'): void {
+    if (edge !== null) edge.deadLettered++
+    if (message instanceof Ask) message.fail(new TrafficError('DeadLetter', `${this.path} has stopped`))
+    kernel.deadLetters.add({ to: this.path, reason, message: describe(message) })
+  }
+
+  private fail(thrown: unknown, message: unknown): void {
+    const fault = TrafficError.from(thrown)
+    this.reason = fault
+    this.status = Status.stopping
+    kernel.deadLetters.add({ to: this.path, reason: 'failed', message: describe(message), fault: fault.toRecord(), history: this.history() })
+    if (message instanceof Ask) message.fail(fault)
+    this.failed(fault, message)
+  }
+
+  /** The events that led to a failure, for its dead letter. */
+  protected history(): readonly string[] | undefined {
+    return undefined
+  }
+
+  stop(): void {
+    if (this.status === Status.running) this.status = Status.stopping
+    else if (this.status === Status.idle) this.terminate()
+  }
+
+  private terminate(): void {
+    this.status = Status.stopped
+    this.stopped()
+    const mailbox = this.mailbox
+    this.mailbox = null
+    while (mailbox?.shift()) {
+      if (mailbox.edge !== null) mailbox.edge.inFlight--
+      this.bury(mailbox.message, mailbox.edge, 'stopped')
+    }
+    const watchers = this.watchers
+    this.watchers = null
+    if (watchers !== null) {
+      const terminated = { path: this.path, incarnation: this.incarnation, fault: this.reason }
+      for (const watcher of watchers) watcher(terminated)
+    }
+  }
+
+  watch(onTerminated: (terminated: Terminated) => void): () => void {
+    if (this.status === Status.stopped) {
+      onTerminated({ path: this.path, incarnation: this.incarnation, fault: this.reason })
+      return () => {}
+    }
+    this.watchers ??= new Set()
+    const watchers = this.watchers.add(onTerminated)
+    return () => watchers.delete(onTerminated)
+  }
+}
+
+/** A message in a few words, for dead letters. */
+export function describe(message: unknown): string {
+  if (message instanceof Data) return `Data(${message.size} bytes)`
+  if (message instanceof Ask) return `Ask(${describe(message.message)})`
+  if (typeof message === 'object' && message !== null) return message.constructor?.name ?? 'object'
+  return String(message).slice(0, 60)
+}
