@@ -1,0 +1,225 @@
+/**
+ * Turns a dialect script into JavaScript whose free context variables are properties of the current context.
+ *
+ * Each function that uses a context variable, itself or in a function within, captures the context at its entry:
+ * `const $ctx2 = $now.current ?? $ctx1`. A callback so sees the context that is current when it is called; what it
+ * goes on with after an await, in `.then` and in timers, where none is current, is the context it began with.
+ */
+
+import { type Options, type Program, parse, type Token } from 'acorn'
+import { nearest } from '../nearest.ts'
+import { type ContextVariables, contextVariables } from './dialect-variables.ts'
+import { lineOf } from './known-scripts.ts'
+import { type FreeUse, type Lexical, lexicalScopes, type Region } from './lexical-scopes.ts'
+import { ScriptError } from './script-error.ts'
+import { SourceEdits } from './source-edits.ts'
+
+/** What the program is wrapped with: names that its text refers to and that the loader gives. */
+export interface RewrittenDialect {
+  readonly text: string
+  readonly columnOf: (line: number, column: number) => number
+  /** Name of the parameter for `scope`. */
+  readonly now: string
+  /** Name of the parameter for the context of code that runs while the script loads. */
+  readonly atLoad: string
+  /** Name of the parameter for the identity function. */
+  readonly plain: string
+  readonly variables: ContextVariables
+  /** Context variables that nothing reads or writes. */
+  readonly unused: readonly string[]
+  /** Names declared by the program, which no parameter may have. */
+  readonly topLevel: ReadonlySet<string>
+}
+
+/** Variables that every context has. */
+export const builtinVariables = ['__inbound', '__thread', '__argv'] as const
+
+export const dialectSyntax: Options = {
+  ecmaVersion: 'latest',
+  sourceType: 'script',
+  locations: true,
+  allowHashBang: true,
+}
+
+/**
+ * @param globals names that the script may read without declaring them.
+ * @throws ScriptError when the script uses or assigns a name that nobody declares.
+ */
+export function rewriteDialect(file: string, source: string, globals: ReadonlySet<string>): RewrittenDialect {
+  const tokens: Token[] = []
+  const program = parse(source, { ...dialectSyntax, onToken: tokens })
+  const lexical = lexicalScopes(program)
+  const pipyCalls = new Set(lexical.uses.filter(use => use.node.name === 'pipy').map(use => use.node.start))
+  const variables = contextVariables(program, start => pipyCalls.has(start))
+  const isVariable = (use: FreeUse): boolean => {
+    const { name } = use.node
+    if (variables.declared.has(name)) return true
+    if (globals.has(name) || name in globalThis) return false
+    return variables.open || (builtinVariables as readonly string[]).includes(name)
+  }
+  const uses = lexical.uses.filter(isVariable)
+  const used = new Set(uses.map(use => use.node.name))
+  refuseUnknown(file, source, lexical, isVariable, globals, variables)
+  const prefix = unusedPrefix(source)
+  const rewriter = new Rewriter(source, tokens, lexical, prefix)
+  return {
+    ...rewriter.run(program, uses),
+    now: `${prefix}now`,
+    atLoad: `${prefix}0`,
+    plain: `${prefix}plain`,
+    variables,
+    unused: [...variables.declared]
+      .filter(([name, { exported }]) => !exported && !used.has(name))
+      .map(([name]) => name),
+    topLevel: lexical.topLevel,
+  }
+}
+
+/** A prefix that no name in the script has. */
+function unusedPrefix(source: string): string {
+  let prefix = '$ctx'
+  while (source.includes(prefix)) prefix += '_'
+  return prefix
+}
+
+function refuseUnknown(
+  file: string,
+  source: string,
+  lexical: Lexical,
+  isVariable: (use: FreeUse) => boolean,
+  globals: ReadonlySet<string>,
+  variables: ContextVariables,
+): void {
+  for (const use of lexical.uses) {
+    if (isVariable(use)) continue
+    const { name, loc } = use.node
+    const known = globals.has(name) || name in globalThis
+    const writes = use.role === 'write' || use.role === 'shorthand-write'
+    if (writes ? false : known || use.role === 'typeof') continue
+    const names = [...variables.declared.keys()]
+    const near = nearest(name, writes ? names : [...names, ...globals, ...lexical.topLevel])
+    const line = loc?.start.line ?? 1
+    throw new ScriptError({
+      code: 'ScriptError',
+      message: !writes
+        ? `${name} is not defined`
+        : known
+          ? `${name} cannot be assigned: it belongs to Sluice`
+          : `${name} is assigned and nobody declares it`,
+      cure: near
+        ? `Did you mean '${near}'?`
+        : `Declare it as a context variable: pipy({ ${name}: undefined }).`,
+      file,
+      line,
+      column: (loc?.start.column ?? 0) + 1,
+      sourceLine: lineOf(source, line),
+    })
+  }
+}
+
+class Rewriter {
+  private readonly source: string
+  private readonly tokens: readonly Token[]
+  private readonly lexical: Lexical
+  private readonly prefix: string
+  private readonly edits: SourceEdits
+  /** Number of the captured context of each region that captures one. */
+  private readonly captures = new Map<Region, number>()
+
+  constructor(source: string, tokens: readonly Token[], lexical: Lexical, prefix: string) {
+    this.source = source
+    this.tokens = tokens
+    this.lexical = lexical
+    this.prefix = prefix
+    this.edits = new SourceEdits(source)
+  }
+
+  run(
+    program: Program,
+    uses: readonly FreeUse[],
+  ): { text: string; columnOf: (line: number, column: number) => number } {
+    const capturing = new Set<Region>()
+    for (const use of uses) {
+      const from = use.place === 'parameter' ? use.region.parent : use.region
+      for (let region = from; region; region = region.parent) capturing.add(region)
+    }
+    this.captures.set(this.lexical.program, 0)
+    const strict = '"use strict";'
+    if (this.source.startsWith('#!')) this.edits.replace(0, 2, `${strict}//`)
+    else this.edits.open(0, strict)
+    this.returnLast(program)
+    for (const region of this.lexical.regions) if (capturing.has(region)) this.capture(region)
+    for (const use of uses) this.edits.replace(use.node.start, use.node.end, this.access(use))
+    return this.edits.apply()
+  }
+
+  /** Makes the value of the last statement the value of the program. */
+  private returnLast(program: Program): void {
+    const last = program.body.at(-1)
+    if (last?.type !== 'ExpressionStatement') return
+    const lastToken = this.tokenBefore(last.end)
+    const end = lastToken?.type.label === ';' ? lastToken.start : last.end
+    this.edits.open(last.start, 'return(')
+    this.edits.close(end, ')', -1)
+  }
+
+  private capture(region: Region): void {
+    const { node, parent } = region
+    if (!node || !parent) return
+    const number = this.captures.size
+    const depth = node.start
+    const declaration = `const ${this.prefix}${number}=${this.current(parent)};`
+    this.captures.set(region, number)
+    if (node.body.type === 'BlockStatement') {
+      this.edits.open(node.body.start + 1, declaration)
+      return
+    }
+    // `=> expression` becomes `=>{const …;return(expression)}`: the brackets keep a line break after the arrow harmless.
+    const arrow = this.arrowBefore(node.body.start)
+    this.edits.open(arrow.end, `{${declaration}return(`)
+    this.edits.close(node.end, ')}', depth)
+  }
+
+  /** The context that code just entering a function within `region` finds. */
+  private current(region: Region): string {
+    return `${this.prefix}now.current??${this.prefix}${this.captures.get(region)}`
+  }
+
+  /** The one place that says where on a context a variable lives. */
+  private access(use: FreeUse): string {
+    const { name } = use.node
+    const context =
+      use.place === 'body'
+        ? `${this.prefix}${this.captures.get(use.region)}`
+        : `(${this.current(use.place === 'parameter' ? (use.region.parent ?? use.region) : use.region)})`
+    const property = `${context}.${name}`
+    switch (use.role) {
+      case 'shorthand':
+      case 'shorthand-write':
+        return `${name}:${property}`
+      case 'call':
+        // Not as a method: the context must not become `this`. A statement may not begin with a bracket, which
+        // would continue a line before it that has no semicolon.
+        return use.startsStatement ? `${this.prefix}plain(${property})` : `(0,${property})`
+      default:
+        return property
+    }
+  }
+
+  private tokenBefore(end: number): Token | undefined {
+    return this.tokens.findLast(token => token.end <= end && token.type.label !== 'eof')
+  }
+
+  private arrowBefore(bodyStart: number): Token {
+    let low = 0
+    let high = this.tokens.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.tokens[middle] as Token).end <= bodyStart) low = middle + 1
+      else high = middle
+    }
+    let at = low - 1
+    while ((this.tokens[at] as Token).type.label !== '=>') at--
+    return this.tokens[at] as Token
+  }
+}

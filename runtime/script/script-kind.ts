@@ -1,0 +1,80 @@
+/** Whether a JavaScript file is an ES module or a script in Pipy's dialect. */
+
+import { type AnyNode, type Options, type Program, parse } from 'acorn'
+import { dialectSyntax } from './dialect-rewrite.ts'
+import { lineOf } from './known-scripts.ts'
+import { childrenOf, lexicalScopes } from './lexical-scopes.ts'
+import { ScriptError } from './script-error.ts'
+import { stripTypes } from './strip-types.ts'
+
+const moduleSyntax: Options = {
+  ecmaVersion: 'latest',
+  sourceType: 'module',
+  locations: true,
+  allowHashBang: true,
+}
+
+/** @throws ScriptError when the file cannot be parsed, or is neither. */
+export function scriptKind(file: string, source: string): 'module' | 'dialect' {
+  const asModule = tryParse(source, moduleSyntax)
+  if (asModule.program && usesModules(asModule.program)) return 'module'
+  const asDialect = tryParse(source, dialectSyntax)
+  const program = asDialect.program ?? asModule.program
+  if (!program) throw syntaxError(file, source, looksLikeModule(source) ? asModule.error : asDialect.error)
+  if (lexicalScopes(program).uses.some(use => use.node.name === 'pipy')) return 'dialect'
+  throw new ScriptError({
+    code: 'ScriptError',
+    message: "the script neither imports 'sluice' nor calls pipy()",
+    cure: "Write `import { sluice } from 'sluice'` and `export default sluice()…`, or one expression `pipy()…`.",
+    file,
+  })
+}
+
+/** The first syntax error of an ES module, if another parser than V8's, which does not say where, finds one. */
+export function moduleSyntaxError(file: string, source: string): ScriptError | undefined {
+  let text = source
+  try {
+    if (/\.m?ts$/.test(file)) text = stripTypes(source, file)
+  } catch {
+    return undefined
+  }
+  const { error } = tryParse(text, moduleSyntax)
+  return error && syntaxError(file, source, error)
+}
+
+interface AcornError extends SyntaxError {
+  readonly loc: { readonly line: number; readonly column: number }
+}
+
+const tryParse = (source: string, options: Options): { program?: Program; error?: AcornError } => {
+  try {
+    return { program: parse(source, options) }
+  } catch (error) {
+    return { error: error as AcornError }
+  }
+}
+
+const looksLikeModule = (source: string): boolean => /^\s*(?:import|export)\b/m.test(source)
+
+function usesModules(node: AnyNode): boolean {
+  if (node.type === 'ImportDeclaration' || node.type === 'MetaProperty')
+    return node.type !== 'MetaProperty' || node.meta.name === 'import'
+  if (/^Export(?:All|Default|Named)Declaration$/.test(node.type)) return true
+  return childrenOf(node).some(usesModules)
+}
+
+function syntaxError(file: string, source: string, error: AcornError | undefined): ScriptError {
+  const line = error?.loc.line
+  return new ScriptError(
+    {
+      code: 'ScriptError',
+      message: `SyntaxError: ${error?.message.replace(/ \(\d+:\d+\)$/, '') ?? 'the file cannot be parsed'}`,
+      cure: 'Correct the syntax at this place.',
+      file,
+      line,
+      column: error && error.loc.column + 1,
+      sourceLine: line === undefined ? undefined : lineOf(source, line),
+    },
+    error,
+  )
+}
