@@ -1,0 +1,166 @@
+import { get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { missing, type Plan, type Surroundings, startCollector, startPlan } from '../peers/start.ts'
+import type { Workload } from '../workloads.ts'
+import { usage } from './accounting.ts'
+import type { LoadResult } from './load.ts'
+import { runOpenLoop } from './open-loop.ts'
+import type { Server } from './server.ts'
+import { rotate } from './statistics.ts'
+import { runWrk } from './wrk.ts'
+
+/** One server under one round of load. */
+export interface Sample {
+  readonly requestsPerSecond: number
+  readonly megabytesPerSecond: number
+  /** CPU time per request, by the kernel's accounting of the server's own processes. */
+  readonly cpuUs: number
+  /** The share of its core the server used: below 1 the load side was the limit, not the server. */
+  readonly busy: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly rssMb: number
+  readonly requests: number
+  readonly errors: number
+}
+
+export interface WorkloadResult {
+  readonly samples: Readonly<Record<string, readonly Sample[]>>
+  /** What was left out or looks wrong, in sentences. */
+  readonly notes: readonly string[]
+}
+
+export interface RoundOptions {
+  readonly rounds: number
+  readonly seconds: number
+  readonly connections: number
+  readonly isWanted: (server: string) => boolean
+  readonly progress: (line: string) => void
+}
+
+interface Contestant {
+  readonly name: string
+  readonly port: number
+  readonly pid: number
+  readonly collector: Server | undefined
+}
+
+/** Starts all servers of a workload, loads them in turn, round by round, and ends them. */
+export async function runWorkload(
+  workload: Workload,
+  around: Surroundings,
+  options: RoundOptions,
+): Promise<WorkloadResult> {
+  await using stack = new AsyncDisposableStack()
+  const notes: string[] = []
+  const contestants: Contestant[] = []
+  for (const [name, plan] of Object.entries(workload.servers)) {
+    if (!options.isWanted(name) && name !== workload.base) continue
+    try {
+      const reason = missing(plan)
+      if (reason) throw new Error(reason)
+      const contestant = await enter(name, plan, { workload, around, stack })
+      await checkAnswer(contestant.port, workload)
+      contestants.push(contestant)
+    } catch (error) {
+      notes.push(`${workload.name}: ${name} is left out: ${(error as Error).message.trim()}`)
+    }
+  }
+
+  const samples: Record<string, Sample[]> = Object.fromEntries(contestants.map(c => [c.name, []]))
+  const sent: Record<string, number> = {}
+  for (let round = 0; round <= options.rounds; round++) {
+    for (const contestant of rotate(contestants, round)) {
+      const { name } = contestant
+      const isWarmUp = round === 0
+      options.progress(
+        `${workload.name}: ${isWarmUp ? 'warm-up' : `round ${round}/${options.rounds}`}, ${name}`,
+      )
+      try {
+        const sample = await load(contestant, workload, options)
+        sent[name] = (sent[name] ?? 0) + sample.requests
+        if (!isWarmUp) samples[name]?.push(sample)
+      } catch (error) {
+        notes.push(`${workload.name}: a round of ${name} failed: ${(error as Error).message.trim()}`)
+      }
+    }
+  }
+  for (const { name, collector } of contestants) {
+    if (collector)
+      notes.push(await compareLogged(`${workload.name}: ${name}`, collector.port, sent[name] ?? 0))
+  }
+  return { samples, notes }
+}
+
+async function enter(
+  name: string,
+  plan: Plan,
+  { workload, around, stack }: { workload: Workload; around: Surroundings; stack: AsyncDisposableStack },
+): Promise<Contestant> {
+  if (plan.kind === 'direct')
+    return { name, port: around.origin, pid: around.originPid, collector: undefined }
+  const needsCollector = workload.collector === true && plan.kind === 'sluice'
+  const collector = needsCollector ? stack.use(await startCollector()) : undefined
+  const env = collector ? { COLLECTOR: `127.0.0.1:${collector.port}` } : {}
+  const { port, pid } = stack.use(await startPlan({ name, plan, around, env }))
+  return { name, port, pid, collector }
+}
+
+async function load(contestant: Contestant, workload: Workload, options: RoundOptions): Promise<Sample> {
+  const { port, pid } = contestant
+  const { path, rate } = workload
+  const target = { port, path, seconds: options.seconds, connections: options.connections }
+  const before = usage(pid)
+  const beganMs = performance.now()
+  const result = rate === undefined ? await runWrk(target) : await runOpenLoop({ ...target, rate })
+  const elapsedUs = (performance.now() - beganMs) * 1000
+  const after = usage(pid)
+  return sampleOf(result, { cpuUs: after.cpuUs - before.cpuUs, elapsedUs, rssMb: after.rssMb })
+}
+
+function sampleOf(result: LoadResult, used: { cpuUs: number; elapsedUs: number; rssMb: number }): Sample {
+  return {
+    requestsPerSecond: result.requests / result.seconds,
+    megabytesPerSecond: result.megabytes / result.seconds,
+    cpuUs: used.cpuUs / Math.max(result.requests, 1),
+    busy: used.cpuUs / used.elapsedUs,
+    p50Ms: result.p50Ms,
+    p99Ms: result.p99Ms,
+    rssMb: used.rssMb,
+    requests: result.requests,
+    errors: result.errors,
+  }
+}
+
+/** A server that answers something else is not faster, it is wrong. */
+async function checkAnswer(port: number, workload: Workload): Promise<void> {
+  const { status, body } = await fetchBody(port, workload.path)
+  if (status !== 200) throw new Error(`it answers ${status} instead of 200: ${body.toString('utf8', 0, 200)}`)
+  if (body.length !== workload.bodyBytes) {
+    throw new Error(`its answer has ${body.length} bytes instead of ${workload.bodyBytes}`)
+  }
+}
+
+function fetchBody(port: number, path: string): Promise<{ status: number; body: Buffer }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: Buffer }>()
+  const request = get({ host: '127.0.0.1', port, path, timeout: 5000, agent: false }, response => {
+    const chunks: Buffer[] = []
+    response.on('data', chunk => chunks.push(chunk))
+    response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }))
+    response.on('error', reject)
+  })
+  request.on('timeout', () => request.destroy(new Error('no answer within 5 s')))
+  request.on('error', reject)
+  return promise
+}
+
+/** The collector's count against wrk's: a log that is fast because it loses records is no log. */
+async function compareLogged(who: string, port: number, requests: number): Promise<string> {
+  let lines = 0
+  for (let tries = 0; tries < 30 && lines < requests; tries++) {
+    if (tries > 0) await sleep(100)
+    lines = (JSON.parse((await fetchBody(port, '/')).body.toString()) as { lines: number }).lines
+  }
+  const verdict = lines < requests ? `LOST ${requests - lines}` : 'none lost'
+  return `${who}: the collector has ${lines} records of ${requests} answered requests and one check: ${verdict}`
+}

@@ -1,0 +1,138 @@
+import { LARGE_BYTES, SMALL_BODY } from './peers/bodies.ts'
+import * as configs from './peers/configs.ts'
+import type { Plan } from './peers/start.ts'
+
+export type Metric = 'cpuUs' | 'p50Ms' | 'p99Ms' | 'megabytesPerSecond' | 'requestsPerSecond'
+
+/** What Sluice has promised of a workload, against the base of that workload in the same run. */
+export type Target = {
+  readonly metric: Metric
+  readonly text: string
+  /** Another server to be measured against than the base of the workload. */
+  readonly against?: string
+} & (
+  | { readonly ratioAtMost: number }
+  | { readonly ratioAtLeast: number }
+  | { readonly differenceAtMost: number }
+)
+
+export interface Workload {
+  readonly name: string
+  readonly title: string
+  readonly path: '/' | '/1m'
+  /** What one answer must weigh: a fast error page is not a result. */
+  readonly bodyBytes: number
+  /** Requests per second when the load is an open loop; else a closed one. */
+  readonly rate?: number
+  /** Sluice's scripts log to a collector, whose count must agree. */
+  readonly collector?: boolean
+  /** The server that ratios are taken to. */
+  readonly base: string
+  readonly servers: Readonly<Record<string, Plan>>
+  readonly targets: readonly Target[]
+}
+
+const sluice = (script: string): Record<string, Plan> => ({
+  sluice: { kind: 'sluice', script, transport: 'auto' },
+  'sluice-net': { kind: 'sluice', script, transport: 'net' },
+})
+const nginx = (config: (place: configs.Place) => string): Plan => ({ kind: 'nginx', config })
+const haproxy = (config: (place: configs.Place) => string): Plan => ({ kind: 'haproxy', config })
+const node = (role: string): Plan => ({ kind: 'node', role })
+
+const small = { path: '/', bodyBytes: SMALL_BODY.length } as const
+const cpu = (ratioAtMost: number): Target => ({ metric: 'cpuUs', text: 'CPU per request', ratioAtMost })
+
+export const WORKLOADS: readonly Workload[] = [
+  {
+    name: 'proxy',
+    title: 'Reverse proxy, small response',
+    ...small,
+    base: 'nginx',
+    servers: {
+      nginx: nginx(configs.nginxProxy),
+      haproxy: haproxy(configs.haproxyProxy),
+      'node:http': node('proxy'),
+      ...sluice('proxy.ts'),
+    },
+    targets: [cpu(1.1), { metric: 'p99Ms', text: 'p99 latency', ratioAtMost: 1.5 }],
+  },
+  {
+    name: 'proxy-script',
+    title: 'The same; a callback reads path and host and sets one header',
+    ...small,
+    base: 'nginx',
+    servers: {
+      nginx: nginx(configs.nginxProxyHeader),
+      haproxy: haproxy(configs.haproxyProxyHeader),
+      'node:http': node('proxy-script'),
+      ...sluice('proxy-script.ts'),
+    },
+    targets: [cpu(1.35)],
+  },
+  {
+    name: 'hello',
+    title: 'Answering without an upstream',
+    path: '/',
+    bodyBytes: configs.HELLO.length,
+    base: 'nginx',
+    servers: {
+      nginx: nginx(configs.nginxHello),
+      haproxy: haproxy(configs.haproxyHello),
+      'node:http': node('hello'),
+      ...sluice('hello.ts'),
+    },
+    targets: [cpu(1.25)],
+  },
+  {
+    name: 'tcp',
+    title: 'TCP relay',
+    ...small,
+    base: 'haproxy',
+    servers: { haproxy: haproxy(configs.haproxyTcp), 'node:net': node('tcp'), ...sluice('tcp.ts') },
+    targets: [cpu(1)],
+  },
+  {
+    name: 'log',
+    title: 'Proxy that logs request and response with bodies, against a plain nginx proxy',
+    ...small,
+    collector: true,
+    base: 'nginx',
+    servers: { nginx: nginx(configs.nginxProxy), ...sluice('log.ts') },
+    targets: [cpu(1.8)],
+  },
+  {
+    name: 'large',
+    title: '1 MiB responses through the proxy',
+    path: '/1m',
+    bodyBytes: LARGE_BYTES,
+    base: 'nginx',
+    servers: {
+      nginx: nginx(configs.nginxProxy),
+      'nginx-64k': nginx(configs.nginxProxyLarge),
+      haproxy: haproxy(configs.haproxyProxy),
+      'node:http': node('proxy'),
+      ...sluice('proxy.ts'),
+    },
+    // nginx's default buffers of 4 KiB cost it more than half of what it can do here: both are shown, and aimed at.
+    targets: [
+      { metric: 'megabytesPerSecond', text: 'throughput', ratioAtLeast: 0.9 },
+      { metric: 'megabytesPerSecond', text: 'throughput', ratioAtLeast: 0.9, against: 'nginx-64k' },
+    ],
+  },
+  {
+    name: 'sidecar',
+    title: 'Latency at 1,000 requests/s, open loop',
+    ...small,
+    rate: 1000,
+    base: 'nginx',
+    servers: {
+      direct: { kind: 'direct' },
+      nginx: nginx(configs.nginxProxy),
+      haproxy: haproxy(configs.haproxyProxy),
+      'node:http': node('proxy'),
+      ...sluice('proxy.ts'),
+    },
+    targets: [{ metric: 'p99Ms', text: 'p99 latency', differenceAtMost: 0.1 }],
+  },
+]
