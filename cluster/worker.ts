@@ -1,0 +1,224 @@
+import { ThreadHost } from '../actors/thread-host.ts'
+import { createLogger } from '../observability/log.ts'
+import { LogRelay } from '../observability/log-relay.ts'
+import { LoopGauge } from '../observability/loop-gauge.ts'
+import { TrafficError } from '../runtime/errors.ts'
+import type { Logger } from '../runtime/log.ts'
+import { selectTransport } from '../runtime/net/select.ts'
+import type { Transport } from '../runtime/net/transport.ts'
+import { Mesh } from '../runtime/pool/mesh.ts'
+import type { HostTask } from '../runtime/pool/thread-pool.ts'
+import { toFault } from '../runtime/pool/transfer.ts'
+import { Dialogue } from './dialogue.ts'
+import type {
+  DrainAnswer,
+  ListeningOn,
+  NoteToMain,
+  NoteToThread,
+  ReloadAnswer,
+  RequestToMain,
+  RequestToThread,
+  SocketAnswer,
+  ThreadSetup,
+  ThreadStatus,
+} from './protocol.ts'
+import { explainScript, loadBuilder } from './script.ts'
+
+/** How long the main thread may take to give a socket. */
+const acquireSocketMs = 10_000
+
+/** The endless task of a worker thread: returns when the main thread says stop. */
+export async function host(task: HostTask<ThreadSetup>): Promise<void> {
+  const shard = new Shard(task)
+  await shard.start()
+  await shard.stopped
+}
+
+interface Prepared {
+  readonly generation: number
+  readonly builder: unknown
+}
+
+/** The composition root of a worker thread: a full shard of the node, with its own sockets and its own script. */
+class Shard {
+  readonly stopped: Promise<void>
+  private readonly stop: () => void
+  private readonly setup: ThreadSetup
+  private readonly incarnation: number
+  private readonly mesh: Mesh
+  private readonly main: Dialogue<NoteToMain, RequestToMain, NoteToThread, RequestToThread>
+  private readonly relay: LogRelay
+  private readonly log: Logger
+  private readonly gauge: LoopGauge
+  private transport: Transport | undefined
+  private engine: ThreadHost | undefined
+  /** What runs, what is ready to take its place, and what it took the place of. */
+  private current: Prepared | undefined
+  private prepared: Prepared | undefined
+  private previous: Prepared | undefined
+
+  constructor({ slot, incarnation, port, data }: HostTask<ThreadSetup>) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.stopped = promise
+    this.stop = resolve
+    this.setup = data
+    this.incarnation = incarnation
+    this.mesh = new Mesh(slot)
+    this.gauge = new LoopGauge(data.measuresDelay)
+    this.main = new Dialogue(port, { note: note => this.hear(note), request: request => this.serve(request) })
+    this.relay = new LogRelay(records => this.main.tell({ kind: 'log', records }))
+    this.log = createLogger({ level: data.logLevel, thread: slot, sink: this.relay.sink })
+    // A promise that a script forgot to handle is a fault to tell, not a reason to drop every session of the thread.
+    process.on('unhandledRejection', thrown => {
+      const { code, message, stack } = toFault(thrown, 'RuntimeError')
+      this.log.error(`A promise was rejected and nobody handled it: ${message}`, {
+        code,
+        source: 'script',
+        stack,
+      })
+    })
+  }
+
+  async start(): Promise<void> {
+    const { setup } = this
+    try {
+      const builder = await loadBuilder(setup.script, setup.generation, this.log)
+      this.transport = await this.selectTransport()
+      const engine = new ThreadHost({
+        thread: this.mesh.thread,
+        threads: setup.threads,
+        transport: this.transport,
+        acquireSocket: (address, port) => this.acquireSocket(address, port),
+        mesh: setup.threads > 1 ? this.mesh : undefined,
+        log: this.log,
+      })
+      if (setup.isVerifyOnly) engine.verify(builder)
+      else await engine.start(builder)
+      this.engine = engine
+      this.current = { generation: setup.generation, builder }
+      this.main.tell({
+        kind: 'ready',
+        generation: setup.generation,
+        listeners: this.listeners(),
+        hasSources: engine.hasSources,
+      })
+    } catch (thrown) {
+      this.main.tell({ kind: 'failed', text: explainScript(thrown, setup.script) })
+    }
+  }
+
+  private hear(note: NoteToThread): void {
+    switch (note.kind) {
+      case 'peer-up':
+        this.mesh.connect(note.thread, note.incarnation, note.port)
+        return
+      case 'peer-down':
+        this.mesh.disconnect(note.thread, note.incarnation)
+        return
+      case 'stop':
+        this.engine?.stop()
+        this.relay.flush()
+        this.mesh.close()
+        this.gauge.close()
+        this.stop()
+        return
+    }
+  }
+
+  private serve(request: RequestToThread): unknown {
+    switch (request.kind) {
+      case 'prepare':
+        return this.prepare(request.generation)
+      case 'commit':
+        return this.commit(request.generation)
+      case 'abandon':
+        return this.abandon(request.generation)
+      case 'drain':
+        return this.drain(request.timeoutMs)
+      case 'status':
+        return this.status()
+    }
+  }
+
+  /** Loads and checks the script anew; what runs goes on running. */
+  private async prepare(generation: number): Promise<ReloadAnswer> {
+    try {
+      const builder = await loadBuilder(this.setup.script, generation, this.log)
+      this.engine?.verify(builder)
+      this.prepared = { generation, builder }
+      return this.answer(undefined)
+    } catch (thrown) {
+      return this.answer(explainScript(thrown, this.setup.script))
+    }
+  }
+
+  private async commit(generation: number): Promise<ReloadAnswer> {
+    const { prepared } = this
+    if (this.engine === undefined || prepared?.generation !== generation)
+      return this.answer(`generation ${generation} of the script was not prepared`)
+    this.prepared = undefined
+    return this.switchTo(prepared)
+  }
+
+  private async abandon(generation: number): Promise<ReloadAnswer> {
+    this.prepared = undefined
+    if (this.current?.generation !== generation || this.previous === undefined) return this.answer(undefined)
+    return this.switchTo(this.previous)
+  }
+
+  private async switchTo(next: Prepared): Promise<ReloadAnswer> {
+    try {
+      await this.engine?.reload(next.builder)
+      this.previous = this.current
+      this.current = next
+      return this.answer(undefined)
+    } catch (thrown) {
+      return this.answer(explainScript(thrown, this.setup.script))
+    }
+  }
+
+  private async drain(timeoutMs: number): Promise<DrainAnswer> {
+    await this.engine?.drain(timeoutMs)
+    return { cut: this.engine?.status().sessions ?? 0 }
+  }
+
+  private status(): ThreadStatus {
+    if (this.engine === undefined) throw new TrafficError('Overloaded', 'the thread is still starting')
+    return {
+      ...this.engine.status(),
+      incarnation: this.incarnation,
+      generation: this.current?.generation ?? 0,
+      transport: this.transport?.name ?? 'none',
+      heapBytes: process.memoryUsage().heapUsed,
+      ...this.gauge.read(),
+    }
+  }
+
+  private answer(failure: string | undefined): ReloadAnswer {
+    return {
+      failure,
+      generation: this.current?.generation ?? 0,
+      listeners: this.listeners(),
+      hasSources: this.engine?.hasSources ?? false,
+    }
+  }
+
+  private listeners(): readonly ListeningOn[] {
+    const listeners = this.engine?.status().listeners ?? []
+    return listeners.map(({ address, port }) => ({ address, port }))
+  }
+
+  private async selectTransport(): Promise<Transport> {
+    const { transport, fallbackReason } = await selectTransport(this.setup.transport)
+    if (fallbackReason !== undefined)
+      this.log.warn(`The fast transport does not work here, node:net is used: ${fallbackReason}`, {
+        code: 'TransportFallback',
+      })
+    return transport
+  }
+
+  private acquireSocket(address: string, port: number): Promise<SocketAnswer> {
+    const { reusePort } = this.setup
+    return this.main.ask({ kind: 'acquire-socket', address, port, reusePort }, acquireSocketMs)
+  }
+}
