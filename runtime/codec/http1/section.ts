@@ -1,0 +1,414 @@
+// Hot path: one table-driven pass over the bytes of a head. No closures, no throws, no regular expressions; strings
+// are made once, at the end of the section.
+
+import { Buffer } from 'node:buffer'
+import {
+  COLON,
+  CR,
+  equalsText,
+  equalsToken,
+  HTAB,
+  isAuthority,
+  LF,
+  latin1,
+  SPACE,
+  tokenBytes,
+  valueBytes,
+} from './bytes.ts'
+import type { HeadLimits } from './limits.ts'
+import { isBroken, scanRequestLine, scanStatusLine, wantsMore } from './start-line.ts'
+import { type Violation, violations } from './violations.ts'
+
+/** What a section begins with. */
+export const SectionKind = { request: 0, response: 1, trailers: 2 } as const
+export type SectionKind = 0 | 1 | 2
+
+// Where in a line the scanner is. Those of the start line are in start-line.ts, and are smaller.
+const inLine = 8
+const inName = 9
+const inSpaceAfterName = 10
+const inValue = 11
+const inValueEnd = 12
+const inLastEnd = 13
+
+/** Bits of `connection`: which options the Connection field has. */
+export const ConnectionOption = { close: 1, keepAlive: 2, upgrade: 4 } as const
+
+/** Bit n is set when a field that the codec must look at has a name of n bytes: see `noteField`. */
+const notedLengths = (1 << 2) | (1 << 4) | (1 << 6) | (1 << 7) | (1 << 10) | (1 << 14) | (1 << 16) | (1 << 17)
+
+const nothing = Buffer.alloc(0)
+
+/**
+ * Reads one section (a head, or the trailers of a body) up to its empty line, from any number of pieces. The state
+ * of the scan is kept to the byte, so a section that arrives byte by byte costs no more scanning than one that
+ * arrives whole, and is accepted or refused at the same byte.
+ *
+ * While a section is complete in the caller's buffer nothing is copied. All offsets count from `base`.
+ */
+export class SectionReader {
+  readonly kind: SectionKind
+  readonly limits: HeadLimits
+  /** Bytes that the section may have. */
+  private readonly limit: number
+  /** The rule broken, after `isBroken`. */
+  violation: Violation | undefined = undefined
+
+  /** After success: the memory in which the section lies, from `base` on, until `release`. */
+  source: Buffer = nothing
+  base = 0
+
+  /** Position of the scan: what part of which line, and the offset of the next byte. */
+  phase = 0
+  cursor = 0
+  private lineStart = 0
+  private nameEnd = 0
+  private colon = 0
+  private pending: Buffer = nothing
+  private pendingLength = 0
+
+  // Facts of the start line. Offsets behind its first and second word, and behind its line end.
+  firstEnd = 0
+  secondEnd = 0
+  lineEnd = 0
+  httpMajor = 1
+  httpMinor = 1
+  status = 0
+  method = ''
+
+  // Facts of the fields.
+  /** Offset of the empty line that ends the section. */
+  fieldsEnd = 0
+  fieldCount = 0
+  contentLength = -1
+  isChunked = false
+  hostCount = 0
+  connection = 0
+  /** Connection options that are not one of the usual: names of fields to be dropped, comma-separated. */
+  nominated = ''
+  upgrade = ''
+  expectsContinue = false
+  acceptsTrailers = false
+  /** A response line was ended or spaced in a way that is tolerated but not to be forwarded. */
+  needsRepair = false
+  /** Offsets of lines that are not forwarded: start, end, start, end. */
+  private readonly cuts: number[] = []
+  private cutCount = 0
+
+  constructor(kind: SectionKind, limits: HeadLimits) {
+    this.kind = kind
+    this.limits = limits
+    this.limit = kind === SectionKind.trailers ? limits.maxTrailerBytes : limits.maxHeadBytes
+  }
+
+  /** True before the first byte of a section. */
+  get isFresh(): boolean {
+    return this.pendingLength === 0
+  }
+
+  /** Index behind the section, or `wantsMore` (all was taken), or `isBroken`. */
+  read(buffer: Buffer, start: number, end: number): number {
+    if (this.pendingLength > 0) return this.readOn(buffer, start, end)
+    this.reset()
+    const reached = this.scan(buffer, start, start, end)
+    if (reached >= 0) {
+      this.source = buffer
+      this.base = start
+    } else if (reached === wantsMore) {
+      this.hold(buffer, start, end)
+    }
+    return reached
+  }
+
+  private readOn(buffer: Buffer, start: number, end: number): number {
+    const before = this.pendingLength
+    this.hold(buffer, start, Math.min(end, start + this.limit - before))
+    const reached = this.scan(this.pending, 0, this.cursor, this.pendingLength)
+    if (reached < 0) return reached
+    this.source = this.pending
+    this.base = 0
+    return start + reached - before
+  }
+
+  /** Forgets the memory of the section, once its text has been taken. */
+  release(): void {
+    this.source = nothing
+    this.pending = nothing
+    this.pendingLength = 0
+  }
+
+  private hold(buffer: Buffer, start: number, end: number): void {
+    const length = this.pendingLength + end - start
+    if (length > this.pending.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.min(this.limit, Math.max(512, 2 * length)))
+      this.pending.copy(grown, 0, 0, this.pendingLength)
+      this.pending = grown
+    }
+    buffer.copy(this.pending, this.pendingLength, start, end)
+    this.pendingLength = length
+  }
+
+  private reset(): void {
+    this.phase = this.kind === SectionKind.trailers ? inLine : 0
+    this.cursor = 0
+    this.method = ''
+    this.fieldCount = 0
+    this.contentLength = -1
+    this.isChunked = false
+    this.hostCount = 0
+    this.connection = 0
+    this.nominated = ''
+    this.upgrade = ''
+    this.expectsContinue = false
+    this.acceptsTrailers = false
+    this.needsRepair = false
+    this.cutCount = 0
+  }
+
+  /** Scans on from `from`, and not beyond the limit, whatever `end` is: so that a limit, too, strikes at one byte. */
+  private scan(buffer: Buffer, base: number, from: number, end: number): number {
+    const bound = base + this.limit
+    const stop = Math.min(end, bound)
+    let at = from
+    if (this.phase < inLine) {
+      at =
+        this.kind === SectionKind.request
+          ? scanRequestLine(this, buffer, base, at, stop)
+          : scanStatusLine(this, buffer, base, at, stop)
+      if (at >= 0) this.phase = inLine
+    }
+    if (at >= 0) at = this.scanFields(buffer, base, at, stop)
+    if (at === wantsMore && stop === bound)
+      return this.fail(
+        this.kind === SectionKind.trailers ? violations.trailersTooLarge : violations.headTooLarge,
+      )
+    return at
+  }
+
+  /** Notes the rule broken; returns `isBroken`. */
+  fail(violation: Violation): number {
+    this.violation = violation
+    return isBroken
+  }
+
+  private scanFields(buffer: Buffer, base: number, from: number, stop: number): number {
+    const isLenient = this.kind === SectionKind.response
+    let at = from
+    let phase = this.phase
+    let lineStart = this.lineStart + base
+    let nameEnd = this.nameEnd + base
+    let colon = this.colon + base
+    while (at < stop) {
+      if (phase === inLine) {
+        const byte = buffer[at] as number
+        lineStart = at
+        if (byte === CR) {
+          at++
+          phase = inLastEnd
+          continue
+        }
+        if (tokenBytes[byte] === 0) {
+          if (byte !== LF || !isLenient) return this.failAtLine(byte)
+          this.needsRepair = true
+          this.fieldsEnd = at - base
+          return at + 1
+        }
+        phase = inName
+        at++
+      }
+      if (phase === inName) {
+        while (at < stop && tokenBytes[buffer[at] as number] === 1) at++
+        if (at === stop) break
+        nameEnd = at
+        const byte = buffer[at] as number
+        if (byte === COLON) {
+          phase = inValue
+        } else {
+          // RFC 9112 §5.1: such space is refused in a request, and removed from a response.
+          if (!isLenient || (byte !== SPACE && byte !== HTAB))
+            return this.failAtByte(byte, violations.badName)
+          this.needsRepair = true
+          phase = inSpaceAfterName
+        }
+        colon = at++
+      }
+      if (phase === inSpaceAfterName) {
+        while (at < stop && (buffer[at] === SPACE || buffer[at] === HTAB)) at++
+        if (at === stop) break
+        if (buffer[at] !== COLON) return this.failAtByte(buffer[at] as number, violations.badName)
+        colon = at++
+        phase = inValue
+      }
+      if (phase === inValue) {
+        while (at < stop && valueBytes[buffer[at] as number] === 1) at++
+        if (at === stop) break
+        const byte = buffer[at] as number
+        if (byte === CR) {
+          at++
+          phase = inValueEnd
+        } else {
+          if (byte !== LF || !isLenient) return this.failAtByte(byte, violations.badValue)
+          this.needsRepair = true
+          if (!this.noteLine(buffer, base, lineStart, nameEnd, colon, at, at + 1)) return isBroken
+          at++
+          phase = inLine
+          continue
+        }
+      }
+      if (at === stop) break
+      if (buffer[at] !== LF) return this.fail(violations.bareCR)
+      at++
+      if (phase === inLastEnd) {
+        this.fieldsEnd = lineStart - base
+        return at
+      }
+      if (!this.noteLine(buffer, base, lineStart, nameEnd, colon, at - 2, at)) return isBroken
+      phase = inLine
+    }
+    this.phase = phase
+    this.cursor = at - base
+    this.lineStart = lineStart - base
+    this.nameEnd = nameEnd - base
+    this.colon = colon - base
+    return wantsMore
+  }
+
+  private failAtLine(byte: number): number {
+    if (byte === SPACE || byte === HTAB)
+      return this.fail(this.fieldCount === 0 ? violations.leadingSpace : violations.foldedLine)
+    if (byte === COLON) return this.fail(violations.emptyName)
+    return this.failAtByte(byte, violations.badName)
+  }
+
+  private failAtByte(byte: number, otherwise: Violation): number {
+    return this.fail(byte === LF ? violations.bareLF : byte === CR ? violations.bareCR : otherwise)
+  }
+
+  private noteLine(
+    buffer: Buffer,
+    base: number,
+    lineStart: number,
+    nameEnd: number,
+    colon: number,
+    valueEnd: number,
+    lineEnd: number,
+  ): boolean {
+    if (++this.fieldCount > this.limits.maxFields) {
+      this.violation = violations.tooManyFields
+      return false
+    }
+    const length = nameEnd - lineStart
+    if (length > 17 || ((notedLengths >>> length) & 1) === 0 || this.kind === SectionKind.trailers)
+      return true
+    let start = colon + 1
+    let end = valueEnd
+    while (start < end && (buffer[start] === SPACE || buffer[start] === HTAB)) start++
+    while (end > start && (buffer[end - 1] === SPACE || buffer[end - 1] === HTAB)) end--
+    const outcome = this.noteField(buffer, lineStart, length, start, end)
+    if (outcome === isForwarded) return true
+    if (outcome === isBroken) return false
+    this.cuts[this.cutCount++] = lineStart - base
+    this.cuts[this.cutCount++] = lineEnd - base
+    return true
+  }
+
+  /** Takes what framing and connection handling need from a field. Says whether the line is forwarded. */
+  private noteField(buffer: Buffer, name: number, length: number, start: number, end: number): number {
+    switch (length) {
+      case 2:
+        if (!equalsToken(buffer, name, 'te')) return isForwarded
+        if (equalsToken(buffer, start, 'trailers')) this.acceptsTrailers = true
+        return isCut
+      case 4:
+        if (this.kind !== SectionKind.request || !equalsToken(buffer, name, 'host')) return isForwarded
+        if (++this.hostCount > 1) return this.fail(violations.repeatedHost)
+        // RFC 9112 §3.2: empty when the target URI has no authority.
+        if (start !== end && !isAuthority(buffer, start, end, false)) return this.fail(violations.badHost)
+        return isForwarded
+      case 6:
+        if (equalsToken(buffer, name, 'expect') && end - start === 12)
+          this.expectsContinue = equalsToken(buffer, start, '100-continue')
+        return isForwarded
+      case 7:
+        if (!equalsToken(buffer, name, 'upgrade')) return isForwarded
+        this.upgrade += (this.upgrade === '' ? '' : ', ') + latin1(buffer, start, end)
+        return isCut
+      case 10:
+        if (equalsToken(buffer, name, 'connection')) {
+          this.noteConnection(buffer, start, end)
+          return isCut
+        }
+        return equalsToken(buffer, name, 'keep-alive') ? isCut : isForwarded
+      case 14:
+        return equalsToken(buffer, name, 'content-length') ? this.noteLength(buffer, start, end) : isForwarded
+      case 16:
+        return equalsToken(buffer, name, 'proxy-connection') ? isCut : isForwarded
+      default:
+        return equalsToken(buffer, name, 'transfer-encoding')
+          ? this.noteEncoding(buffer, start, end)
+          : isForwarded
+    }
+  }
+
+  private noteConnection(buffer: Buffer, start: number, end: number): void {
+    const length = end - start
+    if (length === 10 && equalsToken(buffer, start, 'keep-alive'))
+      this.connection |= ConnectionOption.keepAlive
+    else if (length === 5 && equalsToken(buffer, start, 'close')) this.connection |= ConnectionOption.close
+    else if (length === 7 && equalsToken(buffer, start, 'upgrade'))
+      this.connection |= ConnectionOption.upgrade
+    else if (length > 0) this.nominated += `,${latin1(buffer, start, end)}`
+  }
+
+  /** RFC 9112 §6.3: lists are refused even if equal; an equal repetition is tolerated in a response, once. */
+  private noteLength(buffer: Buffer, start: number, end: number): number {
+    let value = 0
+    for (let at = start; at < end; at++) {
+      const digit = (buffer[at] as number) - 0x30
+      if (digit < 0 || digit > 9) return this.fail(violations.badLength)
+      value = value * 10 + digit
+      if (value > Number.MAX_SAFE_INTEGER) return this.fail(violations.badLength)
+    }
+    if (start === end) return this.fail(violations.badLength)
+    if (this.contentLength >= 0) {
+      if (this.kind === SectionKind.response && this.contentLength === value) return isCut
+      return this.fail(violations.repeatedLength)
+    }
+    this.contentLength = value
+    return isForwarded
+  }
+
+  /**
+   * One `chunked` alone. Coding names have no case (RFC 9112 §7), but a parser that thinks otherwise sees another
+   * body, so a request must spell it in lower case.
+   */
+  private noteEncoding(buffer: Buffer, start: number, end: number): number {
+    if (this.isChunked) return this.fail(violations.repeatedEncoding)
+    const isExact =
+      end - start === 7 &&
+      (this.kind === SectionKind.request
+        ? equalsText(buffer, start, 'chunked')
+        : equalsToken(buffer, start, 'chunked'))
+    if (!isExact) return this.fail(violations.badEncoding)
+    this.isChunked = true
+    return isForwarded
+  }
+
+  /** The lines of the section that are forwarded, without its empty line, each ended by CRLF. */
+  text(): string {
+    const base = this.base
+    const stop = base + this.fieldsEnd
+    if (this.cutCount === 0) return latin1(this.source, base, stop)
+    let text = ''
+    let at = base
+    for (let i = 0; i < this.cutCount; i += 2) {
+      const cut = base + (this.cuts[i] as number)
+      if (cut > at) text += latin1(this.source, at, cut)
+      at = base + (this.cuts[i + 1] as number)
+    }
+    return at < stop ? text + latin1(this.source, at, stop) : text
+  }
+}
+
+const isForwarded = 0
+const isCut = 1
