@@ -74,6 +74,9 @@ export class TrafficNode implements ThreadsListener {
   private generation = 1
   private reloading: Promise<string | undefined> = Promise.resolve(undefined)
   private lostThreads = 0
+  /** Addresses of which the main thread keeps sockets. */
+  private readonly held = new Map<string, ListeningOn>()
+  /** Addresses that a person was told of. */
   private announced = new Set<string>()
 
   constructor(options: NodeOptions) {
@@ -232,9 +235,14 @@ export class TrafficNode implements ThreadsListener {
 
   /** Closes sockets that no thread listens on any more: their backlog would fill with connections nobody takes. */
   private releaseUnused(): void {
-    const inUse = new Set(this.threads.all.flatMap(thread => thread.listeners.map(showEndpoint)))
-    for (const { address, port } of this.sockets.held)
-      if (!inUse.has(showEndpoint({ address, port }))) this.sockets.release(address, port)
+    // A thread that is just being replaced does not tell what it is about to listen on.
+    if (this.threads.ready.length < this.options.threads) return
+    const inUse = new Set(this.threads.ready.flatMap(thread => thread.listeners.map(showEndpoint)))
+    for (const [shown, { address, port }] of this.held) {
+      if (inUse.has(shown)) continue
+      this.sockets.release(address, port)
+      this.held.delete(shown)
+    }
   }
 
   private async drainThreads(): Promise<number> {
@@ -307,8 +315,10 @@ export class TrafficNode implements ThreadsListener {
 
   async acquireSocket(thread: ServingThread, request: RequestToMain): Promise<SocketAnswer> {
     const { address, port, reusePort } = request
-    if (!this.sockets.isSupported) return { port }
-    return this.sockets.acquire({ address, port, slot: thread.slot, reusePort })
+    if (!ListeningSockets.isSupported) return { port }
+    const socket = await this.sockets.acquire({ address, port, slot: thread.slot, reusePort })
+    this.held.set(showEndpoint({ address, port: socket.port }), { address, port: socket.port })
+    return socket
   }
 }
 

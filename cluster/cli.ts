@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { type Command, CommanderError } from 'commander'
+import { humanLines, jsonLines, type LogSink } from '../observability/log.ts'
+import { TrafficError } from '../runtime/errors.ts'
+import { nearest } from '../runtime/nearest.ts'
+import { buildCommand, type CommandOptions } from './command.ts'
+import { StartFailure, TrafficNode } from './node.ts'
+import { verifyScript } from './verify.ts'
+
+/**
+ * The command line: the only file that touches the process: its arguments, environment, signals, exit code and
+ * terminal. Everything below gets what it needs as values.
+ *
+ * Exit codes: 0 done, or all sessions finished after a signal; 1 the script cannot be used, or sessions were cut;
+ * 2 the command line is wrong; 130 and 143 a second SIGINT or SIGTERM.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  const command = buildCommand(availableParallelism())
+  const script = parse(command, argv)
+  const options = command.opts<CommandOptions>()
+  if (options.version) return leave(0, `sluice ${packageVersion()} (Node ${process.version})\n`)
+  if (options.listFilters || options.helpFilters !== undefined) {
+    const { filterTable } = await import('../actors/filters/index.ts')
+    const { helpFilters, listFilters } = await import('./filter-help.ts')
+    if (options.listFilters) return leave(0, listFilters(filterTable))
+    const name = typeof options.helpFilters === 'string' ? options.helpFilters : undefined
+    const { text, isFound } = helpFilters(filterTable, name)
+    return isFound ? leave(0, text) : leave(2, '', text)
+  }
+  if (script === undefined)
+    return leave(2, '', 'sluice wants a script: sluice <script.ts|script.js> [options]; see sluice --help\n')
+  const [file, ...args] = script
+  const path = resolve(file)
+  if (options.verify) return verify(path, args, options)
+  return serve(path, args, options)
+}
+
+/** The script and its arguments; undefined when none is named. */
+function parse(command: Command, argv: readonly string[]): [string, ...string[]] | undefined {
+  try {
+    command.parse(argv, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) leave(0)
+    leave(2, '', `${advice(command, error)}\nSee sluice --help for all options.\n`)
+  }
+  const [file, ...args] = command.args
+  return file === undefined ? undefined : [file, ...args]
+}
+
+function advice(command: Command, error: CommanderError): string {
+  const text = error.message.replace(/^error: /, '')
+  const unknown = /unknown option '(-[^=']*)/.exec(text)?.[1]
+  if (unknown === undefined) return text
+  const near = nearest(
+    unknown,
+    command.options.flatMap(option => option.long ?? []),
+  )
+  return `Unknown option ${unknown}${near === undefined ? '' : `; did you mean ${near}?`}`
+}
+
+async function verify(script: string, args: readonly string[], options: CommandOptions): Promise<void> {
+  const problem = await verifyScript({ script, args, logLevel: options.logLevel, sink: stderrSink() })
+  if (problem === undefined) leave(0, `${script} can be used\n`)
+  else leave(1, '', `${problem}\n`)
+}
+
+async function serve(script: string, args: readonly string[], options: CommandOptions): Promise<void> {
+  const node = new TrafficNode({
+    script,
+    args,
+    threads: options.threads,
+    transport: options.transport,
+    reusePort: options.reusePort === true,
+    logLevel: options.logLevel,
+    drainTimeoutMs: options.drainTimeout,
+    admin: options.adminPort,
+    sink: stderrSink(),
+  })
+  let isLeaving = false
+  const leaveGracefully = async (): Promise<void> => {
+    isLeaving = true
+    const { cut, lostThreads } = await node.drain()
+    leave(cut === 0 && lostThreads === 0 ? 0 : 1)
+  }
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(signal, () => {
+      if (isLeaving) leave(code)
+      leaveGracefully().catch(error => leave(1, '', `${error}\n`))
+    })
+  }
+  process.on('SIGHUP', () => void node.reload())
+  try {
+    await node.start()
+  } catch (error) {
+    // A signal while it started: the one who handles that exits.
+    if (isLeaving) return
+    if (error instanceof StartFailure) leave(1, '', `${error.message}\n`)
+    leave(1, '', `${TrafficError.from(error, 'UnknownError').stack}\n`)
+  }
+  if (node.hasSources || isLeaving) return
+  process.stderr.write('The script neither listens nor has tasks, so there is nothing to do.\n')
+  await leaveGracefully()
+}
+
+/** Lines for a person when stderr is a terminal, else JSON for what collects them. */
+function stderrSink(): LogSink {
+  const write = (line: string): void => void process.stderr.write(line)
+  if (!process.stderr.isTTY) return jsonLines(write)
+  return humanLines(write, process.env.NO_COLOR === undefined)
+}
+
+function packageVersion(): string {
+  const file = new URL('../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
+function leave(code: number, toStdout = '', toStderr = ''): never {
+  // Both are written synchronously to files, pipes and terminals on the platforms that Sluice runs on.
+  process.stdout.write(toStdout)
+  process.stderr.write(toStderr)
+  process.exit(code)
+}
