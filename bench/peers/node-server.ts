@@ -34,7 +34,7 @@ switch (role) {
 }
 
 function listenProxy(header: string | undefined): void {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64, maxFreeSockets: 64 })
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: 64 })
   createServer((incoming, response) => {
     const headers = incoming.headers
     if (header) headers[header] = `${headers.host}${incoming.url}`
@@ -48,6 +48,8 @@ function listenProxy(header: string | undefined): void {
       if (!response.headersSent) response.writeHead(502)
       response.end()
     })
-    incoming.pipe(outgoing)
+    // A request without a body ends at once: piping nothing cost a sixth of the whole.
+    if (incoming.headers['content-length'] || incoming.headers['transfer-encoding']) incoming.pipe(outgoing)
+    else outgoing.end()
   }).listen(port, '127.0.0.1')
 }

@@ -101,6 +101,7 @@ function pretty(symbol: string): string {
   return symbol
     .replace(/^JS:(.)'?/, '$1 ')
     .replace(/ file:\/\/\S*\/([^/]+\/[^/]+:\d+):\d+$/, ' $1')
+    .replaceAll('(anonymous namespace)', '{anonymous}')
     .replace(/\(.*$/, '')
 }
 

@@ -95,7 +95,10 @@ function place({ url, lineNumber }: { url: string; lineNumber: number }): string
   return `${path}:${lineNumber + 1}`
 }
 
-/** The lines where the samples fell, with their text. Ticks, as V8 attributes them to lines by count and not by time. */
+/**
+ * The lines where the samples fell, with their text. V8 may charge a line of a function that it inlined to the file it
+ * inlined it into; where that gives a line that is not there, it is left out.
+ */
 function hotLines(profile: CpuProfile): V8Profile['lines'] {
   const ticks = new Map<string, number>()
   for (const { callFrame, positionTicks = [] } of profile.nodes) {
@@ -107,7 +110,7 @@ function hotLines(profile: CpuProfile): V8Profile['lines'] {
   }
   return [...ticks]
     .sort(([, a], [, b]) => b - a)
-    .slice(0, 40)
+    .slice(0, 60)
     .map(([key, count]) => {
       const [url = '', line = '0'] = key.split('\n')
       const path = fileURLToPath(url)
@@ -117,6 +120,7 @@ function hotLines(profile: CpuProfile): V8Profile['lines'] {
         source: sourceLine(path, Number(line)),
       }
     })
+    .filter(({ source }) => source !== '')
 }
 
 function sourceLine(path: string, line: number): string {
