@@ -6,13 +6,13 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { usage } from './harness/accounting.ts'
+import { temporaryDirectory } from './harness/directory.ts'
 import { requireTools } from './harness/machine.ts'
 import { type Server, versionOf } from './harness/server.ts'
 import { runWrk } from './harness/wrk.ts'
@@ -201,10 +201,8 @@ function choosePlan({ name, servers }: Workload): Exclude<Plan, { kind: 'direct'
 }
 
 function workDirectory(): string {
-  const kept = values.keep === undefined ? undefined : resolve(values.keep)
-  if (kept) mkdirSync(kept, { recursive: true })
-  const path = kept ?? mkdtempSync(join(tmpdir(), 'sluice-profile-'))
-  chmodSync(path, 0o755)
-  if (!kept) process.on('exit', () => rmSync(path, { recursive: true, force: true }))
-  return path
+  if (values.keep === undefined) return temporaryDirectory('profile')
+  const kept = resolve(values.keep)
+  mkdirSync(kept, { recursive: true })
+  return kept
 }

@@ -1,8 +1,8 @@
 /** `npm run bench`: Sluice beside its peers under the same load. See bench/README.md. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { temporaryDirectory } from './harness/directory.ts'
 import { describeMachine, requireTools } from './harness/machine.ts'
 import { runMicro } from './harness/micro.ts'
 import { type BenchOptions, parseOptions, USAGE } from './harness/options.ts'
@@ -51,7 +51,7 @@ async function runWorkloads(
   options: BenchOptions,
   notes: string[],
 ): Promise<Report['workloads']> {
-  const directory = temporaryDirectory()
+  const directory = temporaryDirectory('bench')
   await using origin = await startOrigin(directory)
   const around = { directory, origin: origin.port, originPid: origin.pid }
   const isWanted = (server: string) => {
@@ -85,14 +85,6 @@ function write(report: Report, out: string | undefined): void {
     writeFileSync(out, text)
   }
   process.stdout.write(`${text}\n${name}.json\n`)
-}
-
-/** Configurations and the large file. Readable for all, as nginx's worker drops its privileges. */
-function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
-  chmodSync(directory, 0o755)
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
-  return directory
 }
 
 function progress(line: string): void {

@@ -7,8 +7,10 @@ const FOLDER = fileURLToPath(new URL('../micro/', import.meta.url))
 
 export interface MicroResult {
   readonly name: string
-  /** The JSON values the bench printed, one per line or one in all. */
+  /** The JSON values the bench printed, one per line or one in all; none when it prints for people only. */
   readonly results: readonly unknown[]
+  /** What it printed for people. */
+  readonly text: string
   readonly error?: string
 }
 
@@ -20,12 +22,10 @@ export async function runMicro(progress: (line: string) => void): Promise<MicroR
     progress(`micro: ${name}`)
     try {
       const command = [process.execPath, '--expose-gc', `${FOLDER}${file}`]
-      found.push({
-        name,
-        results: parseJsonOutput(await runPinned({ core: SERVER_CORE, command, timeoutMs: 120_000 })),
-      })
+      const text = await runPinned({ core: SERVER_CORE, command, timeoutMs: 120_000 })
+      found.push({ name, results: parseJsonOutput(text), text })
     } catch (error) {
-      found.push({ name, results: [], error: (error as Error).message })
+      found.push({ name, results: [], text: '', error: (error as Error).message })
     }
   }
   return found

@@ -87,9 +87,10 @@ function table({ workload, summaries }: Entry): string {
 
 function microList(micro: readonly MicroResult[]): string {
   return micro
-    .map(({ name, results, error }) => {
-      const lines = results.map(result => JSON.stringify(result))
-      return `### ${name}\n\n\`\`\`json\n${error ? JSON.stringify({ error: oneLine(error) }) : lines.join('\n')}\n\`\`\``
+    .map(({ name, results, text, error }) => {
+      const body =
+        error ?? (results.length > 0 ? results.map(result => JSON.stringify(result)).join('\n') : text)
+      return `### ${name}\n\n\`\`\`\n${body.trimEnd()}\n\`\`\``
     })
     .join('\n\n')
 }
