@@ -38,8 +38,6 @@ export interface HostTask<Data> {
 export interface PoolListener {
   /** A thread is being started; messages posted to its port wait for it. */
   starting(thread: PoolThread): void
-  /** Its owner confirmed that it serves. */
-  ready(thread: PoolThread): void
   /** It is gone. Its replacement starts in `restartMs`; undefined: none will, because the pool is stopping. */
   died(thread: PoolThread, reason: FaultRecord, restartMs: number | undefined): void
 }
@@ -48,8 +46,8 @@ export interface ThreadPoolOptions<Data> {
   readonly slots: number
   /** The module that exports the host task as a function named `host`. */
   readonly module: URL
-  /** Given to every host task; must be cloneable. */
-  readonly data: Data
+  /** Asked for whenever a thread starts; must be cloneable. */
+  readonly data: () => Data
   /** Limit of each thread's old generation. Default: V8's own, which grows with the machine's memory. */
   readonly maxHeapMb?: number | undefined
   /** `process.argv` from its third element on, in each thread. */
@@ -116,7 +114,9 @@ class Slot<Data> {
   private readyAtMs: number | undefined
   /** Deaths since the last quiet time. */
   private deaths = 0
+  /** What ended the thread, when it is not what its task was rejected with. */
   private lastError: unknown
+  private exitReason: string | undefined
   private cancelRestart: (() => void) | undefined
   private task: Promise<void> = Promise.resolve()
 
@@ -129,6 +129,7 @@ class Slot<Data> {
     this.cancelRestart = undefined
     this.readyAtMs = undefined
     this.lastError = undefined
+    this.exitReason = undefined
     // After a crash Piscina has started a spare thread already, which saves most of the time that a replacement takes.
     this.piscina ??= this.createPiscina()
     const { port1, port2 } = new MessageChannel()
@@ -137,9 +138,13 @@ class Slot<Data> {
       slot: this.index,
       incarnation: this.incarnation,
       port: port2,
-      data: this.options.data,
+      data: this.options.data(),
     }
     this.thread = thread
+    // Of a thread that exits before it took its task Piscina tells nothing at all.
+    this.piscina.threads[0]?.once('exit', code => {
+      this.exitReason = `it exited with code ${code}`
+    })
     this.options.listener.starting(thread)
     this.task = this.piscina.run(task, { transferList: [port2 as unknown as Transferable] }).then(
       () => this.ended(thread, this.isEnding ? undefined : 'its host task returned'),
@@ -150,7 +155,6 @@ class Slot<Data> {
   confirmReady(thread: PoolThread): void {
     if (thread !== this.thread || this.readyAtMs !== undefined) return
     this.readyAtMs = monotonicMs()
-    this.options.listener.ready(thread)
   }
 
   replace(thread: PoolThread, reason: string): void {
@@ -205,13 +209,15 @@ class Slot<Data> {
       ...(argv && { argv: [...argv] }),
       ...(maxHeapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: maxHeapMb } }),
     })
-    // Of a thread that dies without a task Piscina tells the error here, and of one that exits it tells nothing at all.
+    // Of a thread that dies without a task Piscina tells the error here.
     piscina.on('error', error => {
       this.lastError = error
     })
     piscina.on('workerDestroy', () => {
       queueMicrotask(() => {
-        if (piscina === this.piscina && piscina.threads.length === 0) void this.discardPiscina()
+        if (piscina !== this.piscina || piscina.threads.length > 0) return
+        this.lastError ??= this.exitReason
+        void this.discardPiscina()
       })
     })
     return piscina

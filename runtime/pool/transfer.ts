@@ -27,7 +27,7 @@ export function describeDeath(thrown: unknown, heapLimitMb: number | undefined):
   const exit = /^worker exited with code: (\d+)$/.exec(error.message)
   if (exit) return death(`it exited with code ${exit[1]}`, undefined)
   // The stack of an uncaught error names the script's file and line: it is the most useful thing that is known.
-  return death(`uncaught ${error.message.split('\n', 1)[0]}`, error.stack)
+  return death(error.message, error.stack)
 }
 
 function death(reason: string, stack: string | undefined): FaultRecord {

@@ -1,0 +1,93 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+
+/** A TCP connection on which a test writes and reads exactly what it means, with no HTTP library in between. */
+export class TcpClient {
+  readonly socket: Socket
+  /** All that was received, as latin1: one character per byte. */
+  received = ''
+  /** Whether the peer has finished sending. */
+  isEnded = false
+  error: Error | undefined
+  private wake: () => void = () => {}
+
+  private constructor(socket: Socket) {
+    this.socket = socket
+    socket.setNoDelay(true)
+    socket.on('data', chunk => {
+      this.received += chunk.toString('latin1')
+      this.wake()
+    })
+    socket.on('end', () => this.ended())
+    socket.on('error', error => {
+      this.error = error
+      this.ended()
+    })
+    socket.on('close', () => this.ended())
+  }
+
+  /** Rejects when the connection is refused. */
+  static async connect(port: number, host = '127.0.0.1'): Promise<TcpClient> {
+    const socket = connect({ port, host, allowHalfOpen: true })
+    await once(socket, 'connect')
+    return new TcpClient(socket)
+  }
+
+  write(text: string): void {
+    this.socket.write(text, 'latin1')
+  }
+
+  /** Finishes our direction. */
+  end(text = ''): void {
+    this.socket.end(text, 'latin1')
+  }
+
+  /** All that was received so far, once it matches. Throws when the peer ends before. */
+  async read(pattern: RegExp): Promise<string> {
+    while (!pattern.test(this.received)) {
+      if (this.isEnded)
+        throw new Error(
+          `the peer ended (${this.error?.message ?? 'orderly'}) after ${JSON.stringify(this.received)}`,
+        )
+      await new Promise<void>(resolve => {
+        this.wake = resolve
+      })
+    }
+    return this.received
+  }
+
+  /** All that was received, once the peer has finished. */
+  async readToEnd(): Promise<string> {
+    while (!this.isEnded) {
+      await new Promise<void>(resolve => {
+        this.wake = resolve
+      })
+    }
+    return this.received
+  }
+
+  /** Forgets what was received, to wait for what comes next. */
+  forget(): void {
+    this.received = ''
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+  }
+
+  private ended(): void {
+    this.isEnded = true
+    this.wake()
+  }
+}
+
+/** One HTTP/1.1 request on a connection of its own, closed after it: status and body. Rejects when it is refused or cut. */
+export async function fetchOnce(port: number, path = '/'): Promise<{ status: number; body: string }> {
+  const client = await TcpClient.connect(port)
+  client.write(`GET ${path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n`)
+  const text = await client.readToEnd()
+  client.destroy()
+  const match = /^HTTP\/1\.1 (\d{3})[\s\S]*?\r\n\r\n([\s\S]*)$/.exec(text)
+  if (match === null) throw new Error(`no response: ${client.error?.message ?? JSON.stringify(text)}`)
+  return { status: Number(match[1]), body: match[2] as string }
+}
