@@ -1,77 +1,43 @@
-/** What every transport promises (runtime/net/transport.ts), asked of each of them. */
+/** What every transport promises (runtime/net/transport.ts) about bytes and turns, asked of each of them. */
 
 import { Buffer } from 'node:buffer'
-import { networkInterfaces } from 'node:os'
-import test, { type ExecutionContext } from 'ava'
 import { Data } from '../../../runtime/data.ts'
-import { TrafficError } from '../../../runtime/errors.ts'
-import { netTransport } from '../../../runtime/net/node-net.ts'
-import { handleTransport } from '../../../runtime/net/tcp-handle.ts'
-import { makeCertificates } from './support/certificates.ts'
-import {
-  CountedSource,
-  connect,
-  highWaterBytes,
-  inTurn,
-  listenOptions,
-  type Peer,
-  pair,
-  pattern,
-  Server,
-  type Variant,
-} from './support/peers.ts'
+import { CountedSource, connect, highWaterBytes, inTurn, pair, pattern, Server } from './support/peers.ts'
+import { contract, echo, plainVariants, tlsVariants } from './support/variants.ts'
 
-const { ca, server: identity } = makeCertificates()
-const tls = { listenTLS: identity, connectTLS: { ca, servername: 'localhost' } }
-const variants: readonly Variant[] = [
-  { name: 'handle', transport: handleTransport },
-  { name: 'net', transport: netTransport },
-  { name: 'handle with TLS', transport: handleTransport, ...tls },
-  { name: 'net with TLS', transport: netTransport, ...tls },
-]
+const all = [...plainVariants, ...tlsVariants]
 
-const hasIPv6 = Object.values(networkInterfaces()).some(list =>
-  list?.some(({ address }) => address === '::1'),
-)
-
-const echo = (peer: Peer): void => {
-  peer.whenData = (buffer, start, end) => peer.connection.write(Data.borrow(buffer, start, end))
-  peer.whenEnded = () => peer.connection.end()
-}
-
-for (const variant of variants) {
-  const contract = (title: string, run: (t: ExecutionContext) => unknown): void => {
-    test(`${variant.name}: ${title}`, async t => void (await run(t)))
+contract(all, 'what is sent comes back, whole and in order', async (t, variant) => {
+  const { client, server } = await pair(t, variant, echo)
+  const sent: Buffer[] = []
+  let total = 0
+  for (let i = 0; i < 300; i++) {
+    const bytes = pattern((i * 977) % 30_000, total)
+    sent.push(bytes)
+    total += bytes.length
+    if (i % 3 === 0) client.connection.writeLatin1(bytes.toString('latin1'))
+    else client.connection.write(new Data(bytes))
+    if (i % 7 === 0) await client.untilReceived(Math.floor(total / 2))
   }
+  await client.untilReceived(total)
+  t.true(client.received.equals(Buffer.concat(sent)))
+  t.is(client.connection.sentBytes, total)
+  t.is(server.connection.receivedBytes, total)
+  t.is(client.connection.queuedBytes, 0)
+})
 
-  contract('what is sent comes back, whole and in order', async t => {
-    const { client, server } = await pair(t, variant, echo)
-    const sent: Buffer[] = []
-    let total = 0
-    for (let i = 0; i < 300; i++) {
-      const bytes = pattern((i * 977) % 30_000, total)
-      sent.push(bytes)
-      total += bytes.length
-      if (i % 3 === 0) client.connection.writeLatin1(bytes.toString('latin1'))
-      else client.connection.write(new Data(bytes))
-      if (i % 7 === 0) await client.untilReceived(Math.floor(total / 2))
-    }
-    await client.untilReceived(total)
-    t.true(client.received.equals(Buffer.concat(sent)))
-    t.is(client.connection.sentBytes, total)
-    t.is(server.connection.receivedBytes, total)
-    t.is(client.connection.queuedBytes, 0)
-  })
+contract(all, 'the two ends agree on their addresses', async (t, variant) => {
+  const { client, server, listening } = await pair(t, variant)
+  t.deepEqual(client.connection.remote, { address: '127.0.0.1', port: listening.port })
+  t.deepEqual(client.connection.remote, server.connection.local)
+  t.deepEqual(client.connection.local, server.connection.remote)
+  t.is(client.connection.tls === undefined, variant.listenTLS === undefined)
+})
 
-  contract('the two ends agree on their addresses', async t => {
-    const { client, server, listening } = await pair(t, variant)
-    t.deepEqual(client.connection.remote, { address: '127.0.0.1', port: listening.port })
-    t.deepEqual(client.connection.remote, server.connection.local)
-    t.deepEqual(client.connection.local, server.connection.remote)
-    t.is(client.connection.tls === undefined, variant.listenTLS === undefined)
-  })
-
-  contract('nothing is told before connect has returned, and what was written by then is sent', async t => {
+contract(
+  all,
+  'nothing is told before connect has returned, and what was written by then is sent',
+  async (t, variant) => {
     const listening = await Server.listen(t, variant)
     const accepted = listening.next()
     const client = connect(t, variant, listening.port)
@@ -83,120 +49,123 @@ for (const variant of variants) {
     t.is(server.text, 'early words')
     t.is(client.told[0], 'opened')
     t.false(server.told.includes('opened'), 'an accepted connection is open from the start')
-  })
+  },
+)
 
-  contract('a client that finished sending still gets its answer', async t => {
-    const { client, server } = await pair(t, variant)
-    client.connection.writeLatin1('question')
-    client.connection.end()
-    await server.untilTold('ended')
-    t.is(server.text, 'question')
-    server.connection.writeLatin1('answer')
-    await client.untilReceived(6)
-    server.connection.end()
-    await Promise.all([client.untilTold('closed'), server.untilTold('closed')])
-    t.is(client.text, 'answer')
-    t.deepEqual(client.told, ['opened', 'data', 'ended', 'closed'])
-    t.deepEqual(server.told, ['data', 'ended', 'closed'])
-    t.is(client.error, undefined)
-    t.is(server.error, undefined)
-  })
+contract(all, 'a client that finished sending still gets its answer', async (t, variant) => {
+  const { client, server } = await pair(t, variant)
+  client.connection.writeLatin1('question')
+  client.connection.end()
+  await server.untilTold('ended')
+  t.is(server.text, 'question')
+  server.connection.writeLatin1('answer')
+  await client.untilReceived(6)
+  server.connection.end()
+  await Promise.all([client.untilTold('closed'), server.untilTold('closed')])
+  t.is(client.text, 'answer')
+  t.deepEqual(client.told, ['opened', 'data', 'ended', 'closed'])
+  t.deepEqual(server.told, ['data', 'ended', 'closed'])
+  t.is(client.error, undefined)
+  t.is(server.error, undefined)
+})
 
-  contract('a server that finished sending still gets what the client sends', async t => {
-    const { client, server } = await pair(t, variant, peer => peer.connection.end())
-    await client.untilTold('ended')
-    client.connection.writeLatin1('last words')
-    client.connection.end()
-    await Promise.all([client.untilTold('closed'), server.untilTold('closed')])
-    t.is(server.text, 'last words')
-    t.deepEqual(client.told, ['opened', 'ended', 'closed'])
-    t.is(client.error, undefined)
-    t.is(server.error, undefined)
-  })
+contract(all, 'a server that finished sending still gets what the client sends', async (t, variant) => {
+  const { client, server } = await pair(t, variant, peer => peer.connection.end())
+  await client.untilTold('ended')
+  client.connection.writeLatin1('last words')
+  client.connection.end()
+  await Promise.all([client.untilTold('closed'), server.untilTold('closed')])
+  t.is(server.text, 'last words')
+  t.deepEqual(client.told, ['opened', 'ended', 'closed'])
+  t.is(client.error, undefined)
+  t.is(server.error, undefined)
+})
 
-  contract('the writes of one turn arrive in one piece', async t => {
-    const { client, server } = await pair(t, variant)
-    const shared = Buffer.from('-borrowed-')
-    inTurn(null, () => {
-      client.connection.writeLatin1('GET / HTTP/1.1\r\n')
-      client.connection.write(new Data('own'))
-      client.connection.write(Data.borrow(shared, 0, shared.length))
-      client.connection.writeLatin1('caf\xe9')
-      client.connection.write(new Data('ü'))
-      client.connection.write(new Data())
-      t.is(client.connection.queuedBytes, 35)
-    })
-    await server.untilReceived(35)
-    t.is(server.reads, 1)
-    t.is(server.text, `GET / HTTP/1.1\r\nown-borrowed-caf\xe9${Buffer.from('ü').toString('latin1')}`)
+contract(all, 'the writes of one turn arrive in one piece', async (t, variant) => {
+  const { client, server } = await pair(t, variant)
+  const shared = Buffer.from('-borrowed-')
+  inTurn(null, () => {
+    client.connection.writeLatin1('GET / HTTP/1.1\r\n')
+    client.connection.write(new Data('own'))
+    client.connection.write(Data.borrow(shared, 0, shared.length))
+    client.connection.writeLatin1('caf\xe9')
+    client.connection.write(new Data('ü'))
+    client.connection.write(new Data())
+    t.is(client.connection.queuedBytes, 35)
   })
+  await server.untilReceived(35)
+  t.is(server.reads, 1)
+  t.is(server.text, `GET / HTTP/1.1\r\nown-borrowed-caf\xe9${Buffer.from('ü').toString('latin1')}`)
+})
 
-  contract('so do writes outside of any turn', async t => {
-    const { client, server } = await pair(t, variant)
-    client.connection.writeLatin1('one ')
-    client.connection.write(new Data('two '))
-    client.connection.writeLatin1('three')
-    await server.untilReceived(13)
-    t.is(server.reads, 1)
-    t.is(server.text, 'one two three')
-  })
+contract(all, 'so do writes outside of any turn', async (t, variant) => {
+  const { client, server } = await pair(t, variant)
+  client.connection.writeLatin1('one ')
+  client.connection.write(new Data('two '))
+  client.connection.writeLatin1('three')
+  await server.untilReceived(13)
+  t.is(server.reads, 1)
+  t.is(server.text, 'one two three')
+})
 
-  contract('turns that take up two connections by turns send each its own', async t => {
-    const first = await pair(t, variant)
-    const second = await pair(t, variant)
-    inTurn(null, () => {
-      for (let i = 0; i < 100; i++) {
-        first.client.connection.write(new Data(`a${i}`))
-        second.client.connection.writeLatin1(`b${i}`)
-      }
-    })
-    const expected = (letter: string): string =>
-      Array.from({ length: 100 }, (_, i) => `${letter}${i}`).join('')
-    await first.server.untilReceived(290)
-    await second.server.untilReceived(290)
-    t.is(first.server.text, expected('a'))
-    t.is(second.server.text, expected('b'))
-  })
-
-  contract('a Data may be changed as soon as it has been written', async t => {
-    const { client, server } = await pair(t, variant)
-    inTurn(null, () => {
-      const data = new Data('whole')
-      client.connection.write(data)
-      data.shift(3)
-      data.push('!')
-    })
-    await server.untilReceived(5)
-    t.is(server.text, 'whole')
-  })
-
-  contract('borrowed bytes that the kernel does not take at once are copied', async t => {
-    const { client, server } = await pair(t, variant, peer => peer.connection.pause())
-    const shared = Buffer.alloc(40_000)
-    const pieces = 400
-    for (let i = 0; i < pieces; i++) {
-      inTurn(null, () => {
-        pattern(shared.length, i * shared.length).copy(shared)
-        client.connection.write(Data.borrow(shared, 0, shared.length))
-      })
-      shared.fill(0)
+contract(all, 'turns that take up two connections by turns send each its own', async (t, variant) => {
+  const first = await pair(t, variant)
+  const second = await pair(t, variant)
+  inTurn(null, () => {
+    for (let i = 0; i < 100; i++) {
+      first.client.connection.write(new Data(`a${i}`))
+      second.client.connection.writeLatin1(`b${i}`)
     }
-    t.true(client.connection.queuedBytes > 0)
-    server.connection.resume()
-    await server.untilReceived(pieces * shared.length)
-    t.true(server.received.equals(pattern(pieces * shared.length)))
   })
+  const expected = (letter: string): string => Array.from({ length: 100 }, (_, i) => `${letter}${i}`).join('')
+  await first.server.untilReceived(290)
+  await second.server.untilReceived(290)
+  t.is(first.server.text, expected('a'))
+  t.is(second.server.text, expected('b'))
+})
 
-  contract('a large write followed by end arrives whole before the end', async t => {
-    const { client, server } = await pair(t, variant)
-    const bytes = pattern(8_000_000)
-    client.connection.write(Data.over(bytes))
-    client.connection.end()
-    await server.untilTold('ended')
-    t.true(server.received.equals(bytes))
+contract(all, 'a Data may be changed as soon as it has been written', async (t, variant) => {
+  const { client, server } = await pair(t, variant)
+  inTurn(null, () => {
+    const data = new Data('whole')
+    client.connection.write(data)
+    data.shift(3)
+    data.push('!')
   })
+  await server.untilReceived(5)
+  t.is(server.text, 'whole')
+})
 
-  contract('a source is paused while its bytes are queued, and the queue is bounded by that', async t => {
+contract(all, 'borrowed bytes that the kernel does not take at once are copied', async (t, variant) => {
+  const { client, server } = await pair(t, variant, peer => peer.connection.pause())
+  const shared = Buffer.alloc(40_000)
+  const pieces = 400
+  for (let i = 0; i < pieces; i++) {
+    inTurn(null, () => {
+      pattern(shared.length, i * shared.length).copy(shared)
+      client.connection.write(Data.borrow(shared, 0, shared.length))
+    })
+    shared.fill(0)
+  }
+  t.true(client.connection.queuedBytes > 0)
+  server.connection.resume()
+  await server.untilReceived(pieces * shared.length)
+  t.true(server.received.equals(pattern(pieces * shared.length)))
+})
+
+contract(all, 'a large write followed by end arrives whole before the end', async (t, variant) => {
+  const { client, server } = await pair(t, variant)
+  const bytes = pattern(8_000_000)
+  client.connection.write(Data.over(bytes))
+  client.connection.end()
+  await server.untilTold('ended')
+  t.true(server.received.equals(bytes))
+})
+
+contract(
+  all,
+  'a source is paused while its bytes are queued, and the queue is bounded by that',
+  async (t, variant) => {
     const { client, server } = await pair(t, variant, peer => peer.connection.pause())
     const { connection } = client
     const source = new CountedSource()
@@ -221,222 +190,71 @@ for (const variant of variants) {
     await client.until(() => !source.isPaused)
     t.true(client.told.includes('drained'))
     t.is(source.pauses, source.resumes)
-  })
+  },
+)
 
-  contract('a source that writes on is paused only once', async t => {
-    const { client, server } = await pair(t, variant, peer => peer.connection.pause())
-    const [one, two] = [new CountedSource(), new CountedSource()]
-    for (let i = 0; i < 100; i++)
-      for (const source of [one, two])
-        inTurn(source, () => client.connection.write(Data.over(pattern(100_000, 200_000 * i))))
-    t.is(one.pauses, 1)
-    t.is(two.pauses, 1)
-    server.connection.resume()
-    await client.untilTold('drained')
-    t.is(one.resumes, 1)
-    t.is(two.resumes, 1)
-    t.is(client.connection.queuedBytes, 0)
-  })
+contract(all, 'a source that writes on is paused only once', async (t, variant) => {
+  const { client, server } = await pair(t, variant, peer => peer.connection.pause())
+  const [one, two] = [new CountedSource(), new CountedSource()]
+  for (let i = 0; i < 100; i++)
+    for (const source of [one, two])
+      inTurn(source, () => client.connection.write(Data.over(pattern(100_000, 200_000 * i))))
+  t.is(one.pauses, 1)
+  t.is(two.pauses, 1)
+  server.connection.resume()
+  await client.untilTold('drained')
+  t.is(one.resumes, 1)
+  t.is(two.resumes, 1)
+  t.is(client.connection.queuedBytes, 0)
+})
 
-  contract('an echo to a peer that does not read holds a bounded part of it', async t => {
-    let longest = 0
-    const { client } = await pair(t, variant, peer => {
-      echo(peer)
-      const write = peer.whenData
-      peer.whenData = (buffer, start, end) => {
-        write?.(buffer, start, end)
-        longest = Math.max(longest, peer.connection.queuedBytes)
-      }
-    })
-    client.connection.pause()
-    const bytes = pattern(16_000_000)
-    client.connection.write(Data.over(bytes))
-    const other = await pair(t, variant, echo)
-    other.client.connection.write(Data.over(bytes))
-    await other.client.untilReceived(bytes.length)
-    t.is(client.connection.receivedBytes, 0)
-    client.connection.resume()
-    await client.untilReceived(bytes.length)
-    t.true(client.received.equals(bytes))
-    t.true(longest <= highWaterBytes + 64 * 1024, `${longest} bytes`)
-  })
-
-  contract('sources run again when the connection that paused them is gone', async t => {
-    const { client } = await pair(t, variant, peer => peer.connection.pause())
-    const source = new CountedSource()
-    while (!source.isPaused) inTurn(source, () => client.connection.write(Data.over(pattern(200_000))))
-    client.connection.destroy()
-    await client.untilTold('closed')
-    t.is(source.resumes, 1)
-    t.is(client.connection.queuedBytes, 0)
-  })
-
-  contract('pauses are counted: data comes when all are taken back', async t => {
-    const { client, server } = await pair(t, variant)
-    client.connection.pause()
-    client.connection.pause()
-    server.connection.writeLatin1('held')
-    client.connection.resume()
-    const other = await pair(t, variant, echo)
-    other.client.connection.writeLatin1('around')
-    await other.client.untilReceived(6)
-    t.is(client.reads, 0)
-    client.connection.resume()
-    await client.untilReceived(4)
-    t.is(client.text, 'held')
-    client.connection.resume()
-    server.connection.writeLatin1(' on')
-    await client.untilReceived(7)
-  })
-
-  contract('closed is told once and last, in a later turn, and nothing after destroy but it', async t => {
-    const { client, server } = await pair(t, variant)
-    client.whenData = () => {
-      client.connection.destroy()
-      client.connection.destroy()
-      client.connection.write(new Data('into the void'))
-      client.connection.writeLatin1('into the void')
-      client.connection.end()
-      client.connection.reset()
-      t.false(client.told.includes('closed'))
-      t.is(client.connection.queuedBytes, 0)
-    }
-    server.connection.writeLatin1('go')
-    server.connection.end()
-    await client.untilTold('closed')
-    await server.untilTold('closed')
-    t.deepEqual(client.told, ['opened', 'data', 'closed'])
-    t.is(client.error, undefined)
-    t.is(server.told.filter(event => event === 'closed').length, 1)
-    client.connection.pause()
-    client.connection.resume()
-    client.connection.destroy()
-  })
-
-  contract('writing after end does nothing', async t => {
-    const { client, server } = await pair(t, variant)
-    client.connection.writeLatin1('all')
-    client.connection.end()
-    client.connection.end()
-    client.connection.write(new Data('more'))
-    client.connection.writeLatin1('more')
-    await server.untilTold('ended')
-    t.is(server.text, 'all')
-    t.is(client.connection.sentBytes, 3)
-  })
-
-  contract('the peer sees a destroyed connection as ended', async t => {
-    const { client, server } = await pair(t, variant)
-    client.connection.destroy()
-    await server.untilTold('ended')
-    server.connection.end()
-    await server.untilTold('closed')
-    t.is(server.error, undefined)
-  })
-
-  contract('the peer sees a reset as one', async t => {
-    for (const which of ['client', 'server'] as const) {
-      const ends = await pair(t, variant, echo)
-      // There and back, so that TLS has nothing of its own to send any more: that would take the error for itself.
-      ends.client.connection.writeLatin1('x')
-      await ends.client.untilReceived(1)
-      const resetting = ends[which]
-      const other = which === 'client' ? ends.server : ends.client
-      resetting.connection.reset()
-      await Promise.all([resetting.untilTold('closed'), other.untilTold('closed')])
-      t.is(resetting.error, undefined)
-      t.is(other.error?.code, 'ConnectionReset')
-      t.false(other.told.includes('ended'))
-      t.regex(other.error?.message ?? '', /127\.0\.0\.1:\d+/)
+contract(all, 'an echo to a peer that does not read holds a bounded part of it', async (t, variant) => {
+  let longest = 0
+  const { client } = await pair(t, variant, peer => {
+    echo(peer)
+    const write = peer.whenData
+    peer.whenData = (buffer, start, end) => {
+      write?.(buffer, start, end)
+      longest = Math.max(longest, peer.connection.queuedBytes)
     }
   })
+  client.connection.pause()
+  const bytes = pattern(16_000_000)
+  client.connection.write(Data.over(bytes))
+  const other = await pair(t, variant, echo)
+  other.client.connection.write(Data.over(bytes))
+  await other.client.untilReceived(bytes.length)
+  t.is(client.connection.receivedBytes, 0)
+  client.connection.resume()
+  await client.untilReceived(bytes.length)
+  t.true(client.received.equals(bytes))
+  t.true(longest <= highWaterBytes + 64 * 1024, `${longest} bytes`)
+})
 
-  contract('what is written to a peer that is gone fails as a reset connection', async t => {
-    const { client, server } = await pair(t, variant)
-    server.connection.destroy()
-    await client.untilTold('ended')
-    while (!client.told.includes('closed')) {
-      client.connection.writeLatin1('is there anybody?')
-      await new Promise(setImmediate)
-    }
-    t.is(client.error?.code, 'ConnectionReset')
-  })
+contract(all, 'sources run again when the connection that paused them is gone', async (t, variant) => {
+  const { client } = await pair(t, variant, peer => peer.connection.pause())
+  const source = new CountedSource()
+  while (!source.isPaused) inTurn(source, () => client.connection.write(Data.over(pattern(200_000))))
+  client.connection.destroy()
+  await client.untilTold('closed')
+  t.is(source.resumes, 1)
+  t.is(client.connection.queuedBytes, 0)
+})
 
-  contract('a connection that nobody listens for is refused, by name', async t => {
-    const listening = await Server.listen(t, variant)
-    const { port } = listening
-    listening.listener.close()
-    const client = connect(t, variant, port)
-    client.connection.writeLatin1('hello')
-    t.deepEqual(client.told, [])
-    await client.untilTold('closed')
-    t.deepEqual(client.told, ['closed'])
-    t.is(client.error?.code, 'ConnectionRefused')
-    t.true(client.error?.message.includes(`127.0.0.1:${port}`))
-  })
-
-  contract('a connection destroyed while it is made is closed without an error', async t => {
-    const listening = await Server.listen(t, variant)
-    for (const end of ['destroy', 'reset'] as const) {
-      const client = connect(t, variant, listening.port)
-      client.connection[end]()
-      await client.untilTold('closed')
-      t.deepEqual(client.told, ['closed'])
-      t.is(client.error, undefined)
-    }
-  })
-
-  contract('an outbound connection comes from the address it is bound to', async t => {
-    const listening = await Server.listen(t, variant)
-    const accepted = listening.next()
-    connect(t, variant, listening.port, { bind: '127.0.0.2' })
-    t.is((await accepted).connection.remote.address, '127.0.0.2')
-  })
-
-  contract('an address to bind to that is not ours fails in a later turn', async t => {
-    const listening = await Server.listen(t, variant)
-    for (const bind of ['192.0.2.1', 'nonsense']) {
-      const client = connect(t, variant, listening.port, { bind })
-      t.deepEqual(client.told, [])
-      await client.untilTold('closed')
-      t.true(client.error instanceof TrafficError)
-    }
-  })
-
-  contract('IPv6 works the same', async t => {
-    if (!hasIPv6) return t.pass('no IPv6 here')
-    const listening = await Server.listen(t, variant, { address: '::1' })
-    listening.whenAccepted = echo
-    const client = connect(t, variant, listening.port, { address: '::1' })
-    client.connection.writeLatin1('six')
-    await client.untilReceived(3)
-    t.deepEqual(client.connection.remote, { address: '::1', port: listening.port })
-    t.is(client.connection.local.address, '::1')
-  })
-
-  contract('a listener that is closed keeps the connections it has accepted', async t => {
-    const { client, listening } = await pair(t, variant, echo)
-    listening.listener.close()
-    client.connection.writeLatin1('still here')
-    await client.untilReceived(10)
-    const late = connect(t, variant, listening.port)
-    await late.untilTold('closed')
-    t.is(late.error?.code, 'ConnectionRefused')
-  })
-
-  contract('a port that is taken cannot be listened on', async t => {
-    const listening = await Server.listen(t, variant)
-    const error = await t.throwsAsync(
-      variant.transport.listen(listenOptions(variant, { port: listening.port }), () => {}),
-      { instanceOf: TrafficError },
-    )
-    t.is(error?.code, 'ListenFailed')
-    t.true(error?.message.includes(`127.0.0.1:${listening.port}: EADDRINUSE`))
-  })
-
-  contract('two listeners share a port when they say so', async t => {
-    const first = await Server.listen(t, variant, { reusePort: true })
-    const second = await Server.listen(t, variant, { reusePort: true, port: first.port })
-    t.is(second.port, first.port)
-  })
-}
+contract(all, 'pauses are counted: data comes when all are taken back', async (t, variant) => {
+  const { client, server } = await pair(t, variant)
+  client.connection.pause()
+  client.connection.pause()
+  server.connection.writeLatin1('held')
+  client.connection.resume()
+  const other = await pair(t, variant, echo)
+  other.client.connection.writeLatin1('around')
+  await other.client.untilReceived(6)
+  t.is(client.reads, 0)
+  client.connection.resume()
+  await client.untilReceived(4)
+  t.is(client.text, 'held')
+  client.connection.resume()
+  server.connection.writeLatin1(' on')
+  await client.untilReceived(7)
+})
