@@ -6,7 +6,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
@@ -56,6 +56,7 @@ for (const name of values.modes.split(',')) {
 
 /** V8's sampling profiler, inside each thread. */
 async function v8(): Promise<string> {
+  for (const file of profileFiles()) rmSync(join(directory, file)) // of an earlier run with --keep
   const env = {
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${agent}`,
     BENCH_PROFILE_DIR: directory,
@@ -66,14 +67,13 @@ async function v8(): Promise<string> {
     process.kill(pid, 'SIGUSR2')
     await profilesWritten()
   })
-  const profiles = readdirSync(directory)
-    .filter(file => file.endsWith('.cpuprofile'))
+  const profiles = profileFiles()
     .map(file => ({
       file,
       profile: analyze(JSON.parse(readFileSync(join(directory, file), 'utf8')) as CpuProfile),
     }))
     .sort((a, b) => b.profile.busyUs - a.profile.busyUs)
-  const isWorking = ({ profile }: (typeof profiles)[number]) => profile.busyUs > 0.02 * profile.wallUs
+  const isWorking = ({ profile }: (typeof profiles)[number]) => profile.busyUs > 0.05 * profile.wallUs
   return profiles
     .filter(isWorking)
     .map(({ file, profile }) => v8Text(file.replace('.cpuprofile', ''), profile, scale))
@@ -82,18 +82,19 @@ async function v8(): Promise<string> {
 
 /** Each thread writes its own profile when it stops: done when the files stop growing in number and size. */
 async function profilesWritten(): Promise<void> {
-  const list = () =>
-    execFileSync('ls', ['-l', directory], { encoding: 'utf8' })
-      .match(/.*cpuprofile/g)
-      ?.join('\n') ?? ''
+  const sizes = () => profileFiles().map(file => `${file} ${statSync(join(directory, file)).size}`)
   let before = ''
   for (let tries = 0; tries < 40; tries++) {
     await sleep(500)
-    const now = list()
+    const now = sizes().join()
     if (now !== '' && now === before) return
     before = now
   }
   throw new Error('the profiled process wrote no profile: is --import kept from its threads?')
+}
+
+function profileFiles(): string[] {
+  return readdirSync(directory).filter(file => file.endsWith('.cpuprofile'))
 }
 
 /** Linux perf: JavaScript, V8's builtins, native code and kernel in one sight. */
