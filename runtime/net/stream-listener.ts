@@ -27,9 +27,9 @@ export function listenOn(server: Server, options: ListenOptions): Promise<Listen
       resolve(new ServerListener(server))
     })
     try {
-      server.listen(
-        fd === undefined ? { host: address, port, backlog, reusePort, exclusive: true } : { fd, backlog },
-      )
+      // Node takes the backlog of a descriptor only as a second argument.
+      if (fd !== undefined) server.listen({ fd }, backlog)
+      else server.listen({ host: address, port, backlog, reusePort, exclusive: true })
     } catch (thrown) {
       const error = thrown as NodeJS.ErrnoException
       reject(socketErrorOf(error.code ?? error.message, 'listen', formatAddress(address, port)))
