@@ -9,11 +9,13 @@ import {
   equalsToken,
   HTAB,
   isAuthority,
+  isPlainWord,
   LF,
   latin1,
   SPACE,
   tokenBytes,
   valueBytes,
+  wordsOf,
 } from './bytes.ts'
 import type { HeadLimits } from './limits.ts'
 import { isBroken, scanRequestLine, scanStatusLine, wantsMore } from './start-line.ts'
@@ -34,8 +36,34 @@ const inLastEnd = 13
 /** Bits of `connection`: which options the Connection field has. */
 export const ConnectionOption = { close: 1, keepAlive: 2, upgrade: 4 } as const
 
-/** Bit n is set when a field that the codec must look at has a name of n bytes: see `noteField`. */
-const notedLengths = (1 << 2) | (1 << 4) | (1 << 6) | (1 << 7) | (1 << 10) | (1 << 14) | (1 << 16) | (1 << 17)
+// Fields that the codec must look at. The table finds the only one that a name can be by its length and first letter,
+// which spares most lines a comparison.
+const hostField = 1
+const lengthField = 2
+const encodingField = 3
+const connectionField = 4
+const upgradeField = 5
+const expectField = 6
+const teField = 7
+const notedNames = [
+  '',
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'expect',
+  'te',
+  'keep-alive',
+  'proxy-connection',
+]
+const longestNoted = 17
+const notedFields = new Uint8Array((longestNoted + 1) << 5)
+for (let code = 1; code < notedNames.length; code++) {
+  const name = notedNames[code] as string
+  notedFields[(name.length << 5) | (name.charCodeAt(0) & 31)] = code
+}
+const noneNoted = new Uint8Array(notedFields.length)
 
 const nothing = Buffer.alloc(0)
 
@@ -193,8 +221,11 @@ export class SectionReader {
 
   private scanFields(buffer: Buffer, base: number, from: number, stop: number): number {
     const isLenient = this.kind === SectionKind.response
+    const { maxFields } = this.limits
+    const noted = this.kind === SectionKind.trailers ? noneNoted : notedFields
     let at = from
     let phase = this.phase
+    const words = wordsOf(buffer)
     let lineStart = this.lineStart + base
     let nameEnd = this.nameEnd + base
     let colon = this.colon + base
@@ -202,18 +233,16 @@ export class SectionReader {
       if (phase === inLine) {
         const byte = buffer[at] as number
         lineStart = at
-        if (byte === CR) {
-          at++
+        if (tokenBytes[byte] === 1) {
+          phase = inName
+        } else if (byte === CR) {
           phase = inLastEnd
-          continue
-        }
-        if (tokenBytes[byte] === 0) {
+        } else {
           if (byte !== LF || !isLenient) return this.failAtLine(byte)
           this.needsRepair = true
           this.fieldsEnd = at - base
           return at + 1
         }
-        phase = inName
         at++
       }
       if (phase === inName) {
@@ -240,20 +269,20 @@ export class SectionReader {
         phase = inValue
       }
       if (phase === inValue) {
+        if (words !== undefined) {
+          while (at + 8 <= stop && isPlainWord(words.getInt32(at, true), words.getInt32(at + 4, true)))
+            at += 8
+        }
         while (at < stop && valueBytes[buffer[at] as number] === 1) at++
         if (at === stop) break
         const byte = buffer[at] as number
         if (byte === CR) {
           at++
-          phase = inValueEnd
         } else {
           if (byte !== LF || !isLenient) return this.failAtByte(byte, violations.badValue)
           this.needsRepair = true
-          if (!this.noteLine(buffer, base, lineStart, nameEnd, colon, at, at + 1)) return isBroken
-          at++
-          phase = inLine
-          continue
         }
+        phase = inValueEnd
       }
       if (at === stop) break
       if (buffer[at] !== LF) return this.fail(violations.bareCR)
@@ -262,7 +291,11 @@ export class SectionReader {
         this.fieldsEnd = lineStart - base
         return at
       }
-      if (!this.noteLine(buffer, base, lineStart, nameEnd, colon, at - 2, at)) return isBroken
+      if (++this.fieldCount > maxFields) return this.fail(violations.tooManyFields)
+      if (nameEnd - lineStart <= longestNoted) {
+        const code = noted[((nameEnd - lineStart) << 5) | ((buffer[lineStart] as number) & 31)] as number
+        if (code !== 0 && !this.noteLine(code, buffer, base, lineStart, colon, at)) return isBroken
+      }
       phase = inLine
     }
     this.phase = phase
@@ -284,27 +317,22 @@ export class SectionReader {
     return this.fail(byte === LF ? violations.bareLF : byte === CR ? violations.bareCR : otherwise)
   }
 
+  /** Looks at the field that a line may be. False when it breaks a rule. */
   private noteLine(
+    code: number,
     buffer: Buffer,
     base: number,
     lineStart: number,
-    nameEnd: number,
     colon: number,
-    valueEnd: number,
     lineEnd: number,
   ): boolean {
-    if (++this.fieldCount > this.limits.maxFields) {
-      this.violation = violations.tooManyFields
-      return false
-    }
-    const length = nameEnd - lineStart
-    if (length > 17 || ((notedLengths >>> length) & 1) === 0 || this.kind === SectionKind.trailers)
-      return true
+    if (!equalsToken(buffer, lineStart, notedNames[code] as string)) return true
     let start = colon + 1
-    let end = valueEnd
+    let end = lineEnd - 1
+    if (buffer[end - 1] === CR) end--
     while (start < end && (buffer[start] === SPACE || buffer[start] === HTAB)) start++
     while (end > start && (buffer[end - 1] === SPACE || buffer[end - 1] === HTAB)) end--
-    const outcome = this.noteField(buffer, lineStart, length, start, end)
+    const outcome = this.noteField(code, buffer, start, end)
     if (outcome === isForwarded) return true
     if (outcome === isBroken) return false
     this.cuts[this.cutCount++] = lineStart - base
@@ -313,40 +341,32 @@ export class SectionReader {
   }
 
   /** Takes what framing and connection handling need from a field. Says whether the line is forwarded. */
-  private noteField(buffer: Buffer, name: number, length: number, start: number, end: number): number {
-    switch (length) {
-      case 2:
-        if (!equalsToken(buffer, name, 'te')) return isForwarded
-        if (equalsToken(buffer, start, 'trailers')) this.acceptsTrailers = true
-        return isCut
-      case 4:
-        if (this.kind !== SectionKind.request || !equalsToken(buffer, name, 'host')) return isForwarded
+  private noteField(code: number, buffer: Buffer, start: number, end: number): number {
+    switch (code) {
+      case hostField:
+        if (this.kind !== SectionKind.request) return isForwarded
         if (++this.hostCount > 1) return this.fail(violations.repeatedHost)
         // RFC 9112 §3.2: empty when the target URI has no authority.
         if (start !== end && !isAuthority(buffer, start, end, false)) return this.fail(violations.badHost)
         return isForwarded
-      case 6:
-        if (equalsToken(buffer, name, 'expect') && end - start === 12)
-          this.expectsContinue = equalsToken(buffer, start, '100-continue')
-        return isForwarded
-      case 7:
-        if (!equalsToken(buffer, name, 'upgrade')) return isForwarded
+      case lengthField:
+        return this.noteLength(buffer, start, end)
+      case encodingField:
+        return this.noteEncoding(buffer, start, end)
+      case connectionField:
+        this.noteConnection(buffer, start, end)
+        return isCut
+      case upgradeField:
         this.upgrade += (this.upgrade === '' ? '' : ', ') + latin1(buffer, start, end)
         return isCut
-      case 10:
-        if (equalsToken(buffer, name, 'connection')) {
-          this.noteConnection(buffer, start, end)
-          return isCut
-        }
-        return equalsToken(buffer, name, 'keep-alive') ? isCut : isForwarded
-      case 14:
-        return equalsToken(buffer, name, 'content-length') ? this.noteLength(buffer, start, end) : isForwarded
-      case 16:
-        return equalsToken(buffer, name, 'proxy-connection') ? isCut : isForwarded
+      case expectField:
+        if (end - start === 12 && equalsToken(buffer, start, '100-continue')) this.expectsContinue = true
+        return isForwarded
+      case teField:
+        if (end - start >= 8 && equalsToken(buffer, start, 'trailers')) this.acceptsTrailers = true
+        return isCut
       default:
-        return equalsToken(buffer, name, 'transfer-encoding')
-          ? this.noteEncoding(buffer, start, end)
-          : isForwarded
+        return isCut
     }
   }
 

@@ -25,11 +25,12 @@ const inThird = 2
 const inReason = 3
 const inReasonEnd = 4
 
-const methods = ['GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE']
+const methods = ['POST', 'PUT', 'HEAD', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE']
 
 /** The method as a string that is made once for the usual ones. */
 function methodOf(buffer: Buffer, start: number, end: number): string {
   const length = end - start
+  if (length === 3 && buffer[start] === 0x47 && equalsText(buffer, start, 'GET')) return 'GET'
   for (let i = 0; i < methods.length; i++) {
     const method = methods[i] as string
     if (method.length === length && equalsText(buffer, start, method)) return method
