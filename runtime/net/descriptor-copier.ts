@@ -32,8 +32,9 @@ export class DescriptorCopier {
   private readonly receiver: PipeHandle
   /**
    * Handles whose descriptor belongs to someone else now. Closing one would close a number that is not ours, or that
-   * stands for another file by then; and Node keeps every open handle anyway. About 1 kB each, one per listener and
-   * start of a thread.
+   * stands for another file by then, so they stay open: about 1 kB each, one per listener and start of a thread. Node
+   * closes them when this thread ends, which on the main thread is the end of the process, when it does no harm; so
+   * this must not be used on another thread.
    */
   private readonly givenAway: unknown[]
   /** Copies are made one after the other, so that each answer is known by its place. */

@@ -12,6 +12,7 @@
  * A socket that nobody is going to accept from must be released, else clients wait in it for ever.
  */
 
+import { isMainThread } from 'node:worker_threads'
 import { TrafficError } from '../errors.ts'
 import { formatAddress } from './address.ts'
 import { DescriptorCopier } from './descriptor-copier.ts'
@@ -54,15 +55,18 @@ export class ListeningSockets {
   private isClosed = false
 
   /**
-   * Whether this platform can do so. Where it cannot, threads bind sockets of their own, and connections that arrive
-   * while one is replaced are refused.
+   * Whether this can be done here: on Linux, and on the main thread only (see `DescriptorCopier.givenAway`). Where it
+   * cannot, threads bind sockets of their own, and connections that arrive while one is replaced are refused.
    */
   static get isSupported(): boolean {
-    return process.platform === 'linux' && typeof (process as { binding?: unknown }).binding === 'function'
+    const { binding } = process as { binding?: unknown }
+    return isMainThread && process.platform === 'linux' && typeof binding === 'function'
   }
 
   /** A descriptor for the thread in a slot; a new one of the same socket each time. Rejects with `ListenFailed`. */
   async acquire(request: SocketRequest): Promise<AcquiredSocket> {
+    if (!ListeningSockets.isSupported)
+      throw new TrafficError('ListenFailed', `${where(request)}: sockets cannot be handed to threads here`)
     // Imported here, so that a Node without these handles can still load this file and read `isSupported`.
     this.binding ??= import('./tcp-binding.ts')
     const binding = await this.binding

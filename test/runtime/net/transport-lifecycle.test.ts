@@ -3,6 +3,7 @@
 import { networkInterfaces } from 'node:os'
 import { Data } from '../../../runtime/data.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
+import { startListening } from './support/listening-scenarios.ts'
 import { connect, listenOptions, pair, Server } from './support/peers.ts'
 import { contract, echo, plainVariants, tlsVariants } from './support/variants.ts'
 
@@ -165,4 +166,15 @@ contract(all, 'two listeners share a port when they say so', async (t, variant) 
   const first = await Server.listen(t, variant, { reusePort: true })
   const second = await Server.listen(t, variant, { reusePort: true, port: first.port })
   t.is(second.port, first.port)
+})
+
+contract(plainVariants, 'a connection that is not answered is given up in time', async (t, variant) => {
+  const { port } = await startListening(t, { transport: variant.transport.name, backlog: 1, isStuck: true })
+  // The kernel keeps two in a backlog of 1, and drops the first packets of all others.
+  for (let i = 0; i < 4; i++) connect(t, variant, port)
+  const late = connect(t, variant, port, { connectTimeoutMs: 50 })
+  await late.untilTold('closed')
+  t.deepEqual(late.told, ['closed'])
+  t.is(late.error?.code, 'ConnectionTimeout')
+  t.true(late.error?.message.includes(`127.0.0.1:${port} did not answer within 50 ms`))
 })

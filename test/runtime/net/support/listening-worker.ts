@@ -1,6 +1,6 @@
 /**
- * A thread that listens on a descriptor it was given and greets everyone who connects; or, with `isStuck`, listens and
- * never comes back to accept.
+ * A thread that listens, on the descriptor it was given if any, and greets everyone who connects; or, with `isStuck`,
+ * listens and never comes back to accept. Its first message is its port.
  */
 
 import { parentPort, workerData } from 'node:worker_threads'
@@ -8,7 +8,7 @@ import { netTransport } from '../../../../runtime/net/node-net.ts'
 import { handleTransport } from '../../../../runtime/net/tcp-handle.ts'
 
 export interface ListeningWork {
-  readonly fd: number
+  readonly fd: number | undefined
   readonly transport: 'handle' | 'net'
   readonly greeting: string
   readonly backlog: number

@@ -1,7 +1,6 @@
 /** Both ends of a connection, recorded, for any transport. */
 
 import { Buffer } from 'node:buffer'
-import type { ExecutionContext } from 'ava'
 import type { TrafficError } from '../../../../runtime/errors.ts'
 import type {
   Connection,
@@ -12,6 +11,11 @@ import type {
   Transport,
 } from '../../../../runtime/net/transport.ts'
 import { type Source, turn } from '../../../../runtime/turn.ts'
+
+/** A test, or whatever else cleans up when it is over. */
+export interface Scope {
+  teardown(clean: () => unknown): void
+}
 
 export interface Variant {
   readonly name: string
@@ -127,11 +131,7 @@ export class Server {
   private waiting: ((peer: Peer) => void)[] = []
   listener!: Listener
 
-  static async listen(
-    t: ExecutionContext,
-    variant: Variant,
-    changes?: Partial<ListenOptions>,
-  ): Promise<Server> {
+  static async listen(t: Scope, variant: Variant, changes?: Partial<ListenOptions>): Promise<Server> {
     const server = new Server()
     server.listener = await variant.transport.listen(listenOptions(variant, changes), connection => {
       const peer = new Peer()
@@ -160,12 +160,7 @@ export class Server {
   }
 }
 
-export function connect(
-  t: ExecutionContext,
-  variant: Variant,
-  port: number,
-  changes?: Partial<ConnectOptions>,
-): Peer {
+export function connect(t: Scope, variant: Variant, port: number, changes?: Partial<ConnectOptions>): Peer {
   const peer = new Peer()
   peer.connection = variant.transport.connect(connectOptions(variant, port, changes), peer)
   t.teardown(() => peer.connection.destroy())
@@ -174,7 +169,7 @@ export function connect(
 
 /** A connection that is made, seen from both ends. */
 export async function pair(
-  t: ExecutionContext,
+  t: Scope,
   variant: Variant,
   whenAccepted?: (peer: Peer) => void,
 ): Promise<{ client: Peer; server: Peer; listening: Server }> {
