@@ -5,7 +5,7 @@ import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { runDialect, type ScriptWarning } from './dialect.ts'
 import { knownScript, rememberScript } from './known-scripts.ts'
-import { generationUrl, installHooks, localFiles } from './module-hooks.ts'
+import { generationUrl, installHooks, withFilesRead } from './module-hooks.ts'
 import { type ReportContext, ScriptError } from './script-error.ts'
 import { moduleSyntaxError, scriptKind } from './script-kind.ts'
 
@@ -89,26 +89,24 @@ const reportContext = (file: string, options: LoadOptions): ReportContext => ({
   methods: options.methods,
 })
 
-async function importModule(
-  file: string,
-  url: string,
-  options: LoadOptions,
-): Promise<Record<string, unknown>> {
-  try {
-    return (await import(generationUrl(url, options.generation))) as Record<string, unknown>
-  } catch (thrown) {
-    const error = ScriptError.of(thrown, reportContext(file, options))
-    if (thrown instanceof SyntaxError && error.report.line === undefined)
-      throw findSyntaxError(options.generation) ?? error
-    throw error
-  }
+function importModule(file: string, url: string, options: LoadOptions): Promise<Record<string, unknown>> {
+  const { generation } = options
+  return withFilesRead(generation, async files => {
+    try {
+      return (await import(generationUrl(url, generation))) as Record<string, unknown>
+    } catch (thrown) {
+      const error = ScriptError.of(thrown, reportContext(file, options))
+      if (thrown instanceof SyntaxError && error.report.line === undefined)
+        throw findSyntaxError(files) ?? error
+      throw error
+    }
+  })
 }
 
-/** V8 does not tell where a module has a syntax error: another parser looks through the files of this generation. */
-function findSyntaxError(generation: number): ScriptError | undefined {
-  for (const file of localFiles(generation)) {
-    const source = knownScript(file)?.source ?? ''
-    const error = moduleSyntaxError(file, source)
+/** V8 does not tell where a module has a syntax error: another parser looks through the files that were read. */
+function findSyntaxError(files: readonly string[]): ScriptError | undefined {
+  for (const file of files) {
+    const error = moduleSyntaxError(file, knownScript(file)?.source ?? '')
     if (error) return error
   }
   return undefined

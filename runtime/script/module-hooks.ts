@@ -7,23 +7,31 @@ import { readFileSync } from 'node:fs'
 import { createRequire, type LoadHookSync, type ResolveHookSync, registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { rememberScript } from './known-scripts.ts'
+import { hasModuleSyntax } from './script-kind.ts'
 import { stripTypes } from './strip-types.ts'
 
 const generationPattern = /\?generation=\d+$/
 const require = createRequire(import.meta.url)
 
-/** Script files read in each generation; only the last two are kept. */
+/** Files read so far by the generations that are being loaded. */
 const filesRead = new Map<number, string[]>()
 
-/** The script's own files that a generation has read so far. */
-export const localFiles = (generation: number): readonly string[] => filesRead.get(generation) ?? []
+/** Runs `load`, and tells it which of the script's own files its generation has read so far. */
+export async function withFilesRead<T>(
+  generation: number,
+  load: (files: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const files: string[] = []
+  filesRead.set(generation, files)
+  try {
+    return await load(files)
+  } finally {
+    filesRead.delete(generation)
+  }
+}
 
 function remember(url: string, file: string, source: string): void {
-  const generation = Number(url.slice(url.lastIndexOf('=') + 1))
-  const files = filesRead.get(generation) ?? []
-  files.push(file)
-  filesRead.set(generation, files)
-  for (const old of filesRead.keys()) if (filesRead.size > 2) filesRead.delete(old)
+  filesRead.get(Number(url.slice(url.lastIndexOf('=') + 1)))?.push(file)
   rememberScript(file, { source })
 }
 
@@ -62,25 +70,17 @@ const isLocal = (url: string): boolean =>
 const load: LoadHookSync = (url, context, next) => {
   if (!generationPattern.test(url)) return next(url, context)
   const file = fileURLToPath(url.replace(generationPattern, ''))
-  if (/\.m?ts$/.test(file)) {
+  if (/\.m?[jt]s$/.test(file)) {
     const source = readFileSync(file, 'utf8')
-    remember(url, file, source)
-    return { format: 'module', source: stripTypes(source, file), shortCircuit: true }
+    const isTypeScript = file.endsWith('ts')
+    // What a file says counts, and not the "type" of whatever package.json happens to lie above it.
+    if (isTypeScript || file.endsWith('.mjs') || hasModuleSyntax(source)) {
+      remember(url, file, source)
+      const text = isTypeScript ? stripTypes(source, file) : `${source}\n//# sourceURL=${file}`
+      return { format: 'module', source: text, shortCircuit: true }
+    }
   }
   // Node keeps CommonJS modules by path, whatever the URL says: an older generation's would be found.
   delete require.cache[file]
-  const loaded = next(url, context)
-  if (loaded.format !== 'module' || loaded.source === undefined) return loaded
-  const source = textOf(loaded.source)
-  remember(url, file, source)
-  return { ...loaded, source: `${source}\n//# sourceURL=${file}` }
+  return next(url, context)
 }
-
-const textOf = (source: string | ArrayBuffer | NodeJS.TypedArray): string =>
-  typeof source === 'string'
-    ? source
-    : Buffer.from(
-        source instanceof ArrayBuffer
-          ? new Uint8Array(source)
-          : new Uint8Array(source.buffer, source.byteOffset, source.byteLength),
-      ).toString('utf8')

@@ -66,10 +66,7 @@ export function reportOf(thrown: unknown, context: ReportContext = {}): ScriptRe
   const error = innermost(thrown)
   const sourceLine =
     place.line === undefined ? undefined : lineOf(knownScript(place.file)?.source ?? '', place.line)
-  const message = (error instanceof Error ? firstLine(error.message) : String(error)).replace(
-    `${faults.ScriptError.summary}: `,
-    '',
-  )
+  const message = plainWords(error instanceof Error ? firstLine(error.message) : String(error))
   return {
     code: thrown instanceof TrafficError ? thrown.code : 'ScriptError',
     message:
@@ -141,15 +138,18 @@ function placeInStack(stack: string): Place | undefined {
     const script = knownScript(file) ?? knownScript(decodePath(file))
     if (!script) continue
     const line = Number(match[2])
-    const column = match[3] === undefined ? caretColumn(lines[i + 2]) : Number(match[3])
+    const column = match[3] === undefined ? caretColumn(lines.slice(i + 1, i + 8)) : Number(match[3])
     if (column === undefined) return { file: decodePath(file), line }
     return { file: decodePath(file), line, column: script.columnOf?.(line, column) ?? column }
   }
   return undefined
 }
 
-const caretColumn = (line: string | undefined): number | undefined =>
-  line !== undefined && /^\s*\^+\s*$/.test(line) ? line.indexOf('^') + 1 : undefined
+/** Column of the mark under the offending line that some syntax errors show, after some lines before it. */
+function caretColumn(lines: readonly string[]): number | undefined {
+  const mark = lines.find(line => /^\s*\^+\s*$/.test(line))
+  return mark === undefined ? undefined : mark.indexOf('^') + 1
+}
 
 const decodePath = (file: string): string => {
   try {
@@ -171,6 +171,12 @@ function placeInMessage(message: string): Place | undefined {
   if (at < 0) return { file }
   return { file, line: at + 1, column: (lines[at] as string).indexOf(wanted) + 1 }
 }
+
+/** Without what Sluice has put in: the summary of the code, and the contexts that the dialect's variables live on. */
+const plainWords = (message: string): string =>
+  message
+    .replace(`${faults.ScriptError.summary}: `, '')
+    .replace(/\(0 , \$ctx_*\d+\.([\w$]+)\)|\$ctx_*\d+\.([\w$]+)/g, '$1$2')
 
 const firstLine = (text: string): string => text.split('\n', 1)[0] as string
 

@@ -30,6 +30,12 @@ export function scriptKind(file: string, source: string): 'module' | 'dialect' {
   })
 }
 
+/** True for a text with imports or exports; false too for one that cannot be parsed. */
+export function hasModuleSyntax(source: string): boolean {
+  const { program } = tryParse(source, moduleSyntax)
+  return program !== undefined && usesModules(program)
+}
+
 /** The first syntax error of an ES module, if another parser than V8's, which does not say where, finds one. */
 export function moduleSyntaxError(file: string, source: string): ScriptError | undefined {
   let text = source
