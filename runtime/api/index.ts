@@ -2,6 +2,7 @@
 
 import * as algo from './algo/index.ts'
 
+export { dialectGlobals } from './dialect-globals.ts'
 export { type DataJSON, dataJSON, dialectJSON } from './json.ts'
 export { FileStats, os } from './os.ts'
 export { dialectRepeat, repeat } from './repeat.ts'

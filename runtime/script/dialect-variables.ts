@@ -1,7 +1,7 @@
 /** Which names of a dialect script are context variables: read from its calls of `pipy`, `export` and `import`. */
 
 import type { AnyNode, CallExpression, Expression, Program, SpreadElement } from 'acorn'
-import { childrenOf } from './lexical-scopes.ts'
+import { childrenOf, isFunction } from './syntax-tree.ts'
 
 export interface ContextVariables {
   /** Line and use of each name. */
@@ -84,7 +84,5 @@ function objectLiterals(argument: AnyNode): { properties: readonly AnyNode[] }[]
 
 function* returnedBy(node: AnyNode): Generator<Expression | null | undefined> {
   if (node.type === 'ReturnStatement') yield node.argument
-  else for (const child of childrenOf(node)) if (!isFunctionLike(child)) yield* returnedBy(child)
+  else for (const child of childrenOf(node)) if (!isFunction(child)) yield* returnedBy(child)
 }
-
-const isFunctionLike = (node: AnyNode): boolean => /Function/.test(node.type)

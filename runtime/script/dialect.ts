@@ -9,16 +9,11 @@ import { rewriteDialect } from './dialect-rewrite.ts'
 import { rememberScript } from './known-scripts.ts'
 import { scope } from './scope.ts'
 
-export interface ScriptWarning {
-  readonly file: string
-  readonly line: number
-  readonly message: string
-}
-
 export interface DialectResult {
   /** The value of the program's last expression, or what `pipy()` returned last when that has none. */
   readonly value: unknown
-  readonly warnings: readonly ScriptWarning[]
+  /** What may be a mistake, as `file:line: text`. */
+  readonly warnings: readonly string[]
   /** Context variables that the script declares. */
   readonly variables: readonly string[]
 }
@@ -56,11 +51,10 @@ export function runDialect(
   return {
     value: typeof result === 'object' && result !== null ? result : built,
     variables: [...rewritten.variables.declared.keys()],
-    warnings: rewritten.unused.map(name => ({
-      file,
-      line: rewritten.variables.declared.get(name)?.line ?? 1,
-      message: `context variable '${name}' is declared and never used`,
-    })),
+    warnings: rewritten.unused.map(
+      name =>
+        `${file}:${rewritten.variables.declared.get(name)?.line}: context variable '${name}' is declared and never used`,
+    ),
   }
 }
 

@@ -20,3 +20,6 @@ export const knownScript = (file: string): KnownScript | undefined => scripts.ge
 
 /** Line `line` (from 1) of a text, without its line break. */
 export const lineOf = (source: string, line: number): string | undefined => source.split(/\r?\n/)[line - 1]
+
+/** How a file is called in stack traces: its path, in which V8 allows no blanks, with those escaped. */
+export const traceName = (file: string): string => file.replace(/[\s%]/g, encodeURIComponent)

@@ -3,13 +3,11 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { runDialect, type ScriptWarning } from './dialect.ts'
+import { runDialect } from './dialect.ts'
 import { knownScript, rememberScript } from './known-scripts.ts'
 import { generationUrl, installHooks, withFilesRead } from './module-hooks.ts'
 import { type ReportContext, ScriptError } from './script-error.ts'
 import { moduleSyntaxError, scriptKind } from './script-kind.ts'
-
-export type { ScriptWarning } from './dialect.ts'
 
 export interface LoadOptions {
   /** Grows with each reload: every generation has its own instances of the script's files. */
@@ -31,7 +29,8 @@ export interface LoadedScript {
   readonly value: unknown
   /** `file:` URL of the script, without the generation. */
   readonly url: string
-  readonly warnings: readonly ScriptWarning[]
+  /** What may be a mistake, as `file:line: text`. */
+  readonly warnings: readonly string[]
 }
 
 /**

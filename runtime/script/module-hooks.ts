@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire, type LoadHookSync, type ResolveHookSync, registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { rememberScript } from './known-scripts.ts'
+import { rememberScript, traceName } from './known-scripts.ts'
 import { hasModuleSyntax } from './script-kind.ts'
 import { stripTypes } from './strip-types.ts'
 
@@ -76,7 +76,7 @@ const load: LoadHookSync = (url, context, next) => {
     // What a file says counts, and not the "type" of whatever package.json happens to lie above it.
     if (isTypeScript || file.endsWith('.mjs') || hasModuleSyntax(source)) {
       remember(url, file, source)
-      const text = isTypeScript ? stripTypes(source, file) : `${source}\n//# sourceURL=${file}`
+      const text = isTypeScript ? stripTypes(source, file) : `${source}\n//# sourceURL=${traceName(file)}`
       return { format: 'module', source: text, shortCircuit: true }
     }
   }

@@ -134,13 +134,14 @@ function placeInStack(stack: string): Place | undefined {
         lines[i] as string,
       )
     if (!match) continue
-    const file = match[1] as string
-    const script = knownScript(file) ?? knownScript(decodePath(file))
+    const shown = match[1] as string
+    const file = knownScript(shown) ? shown : decodePath(shown)
+    const script = knownScript(file)
     if (!script) continue
     const line = Number(match[2])
     const column = match[3] === undefined ? caretColumn(lines.slice(i + 1, i + 8)) : Number(match[3])
-    if (column === undefined) return { file: decodePath(file), line }
-    return { file: decodePath(file), line, column: script.columnOf?.(line, column) ?? column }
+    if (column === undefined) return { file, line }
+    return { file, line, column: script.columnOf?.(line, column) ?? column }
   }
   return undefined
 }

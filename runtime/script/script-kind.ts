@@ -3,9 +3,10 @@
 import { type AnyNode, type Options, type Program, parse } from 'acorn'
 import { dialectSyntax } from './dialect-rewrite.ts'
 import { lineOf } from './known-scripts.ts'
-import { childrenOf, lexicalScopes } from './lexical-scopes.ts'
+import { lexicalScopes } from './lexical-scopes.ts'
 import { ScriptError } from './script-error.ts'
 import { stripTypes } from './strip-types.ts'
+import { childrenOf } from './syntax-tree.ts'
 
 const moduleSyntax: Options = {
   ecmaVersion: 'latest',

@@ -1,4 +1,5 @@
 import { stripTypeScriptTypes } from 'node:module'
+import { traceName } from './known-scripts.ts'
 
 /**
  * JavaScript for TypeScript: types become blanks, so lines and columns stay.
@@ -12,7 +13,7 @@ export function stripTypes(source: string, file: string): string {
   const emitWarning = process.emitWarning
   process.emitWarning = () => {}
   try {
-    return stripTypeScriptTypes(source, { mode: 'strip', sourceUrl: file })
+    return stripTypeScriptTypes(source, { mode: 'strip', sourceUrl: traceName(file) })
   } finally {
     process.emitWarning = emitWarning
   }

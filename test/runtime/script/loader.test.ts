@@ -103,12 +103,16 @@ test('stack traces of a script show plain paths and its own lines', async t => {
   t.false(stack.includes('generation='), stack)
 })
 
+test('a path with blanks in it is found in stack traces', async t => {
+  for (const name of ['with blank/a b.ts', 'with blank/c%20d.ts', 'with blank/e f.mjs']) {
+    const { report } = await refusal(name, '\nthrow new Error("here")\nexport default {}')
+    t.deepEqual([report.file, report.line, report.column], [`${folder.path}/${name}`, 2, 7])
+  }
+})
+
 test('a context variable that nothing uses is a warning', async t => {
   const { warnings } = await load('warn.js', 'pipy({\n  _used: 1,\n  _idle: 2,\n}).on("x", () => _used)')
-  t.deepEqual(
-    warnings.map(({ line, message }) => ({ line, message })),
-    [{ line: 3, message: "context variable '_idle' is declared and never used" }],
-  )
+  t.deepEqual(warnings, [`${folder.path}/warn.js:3: context variable '_idle' is declared and never used`])
   t.deepEqual((await load('quiet.js', "pipy({}).export('ns', { __shared: 1 })")).warnings, [])
 })
 

@@ -1,0 +1,23 @@
+import { Data, Message, MessageEnd, MessageStart, StreamEnd } from '../event.ts'
+import * as algo from './algo/index.ts'
+import { dialectJSON } from './json.ts'
+import { os } from './os.ts'
+import { dialectRepeat } from './repeat.ts'
+
+/**
+ * What scripts in Pipy's dialect find as global names, besides those of JavaScript. Whoever loads one adds `pipy`,
+ * which makes the builder, and `console`, which writes to the log.
+ */
+export const dialectGlobals: Readonly<Record<string, unknown>> = {
+  Data,
+  Message,
+  MessageStart,
+  MessageEnd,
+  StreamEnd,
+  /** Its name in Pipy's first generation. */
+  SessionEnd: StreamEnd,
+  algo,
+  JSON: dialectJSON,
+  os,
+  repeat: dialectRepeat,
+}
