@@ -64,7 +64,7 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
   abstract get path(): string
 
   /** Behaviour for messages sent with `tell` and `ask` (those as `Ask`). */
-  abstract process(message: M | Ask<M>): void
+  abstract process(message: never): void
 
   /** A message made it throw. The actor is stopped right after; an override tells whoever waits for it. */
   protected failed(_fault: TrafficError, _message: unknown): void {}
@@ -114,7 +114,7 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
         this.fail(thrown, message)
       }
       if (edge !== null) edge.delivered++
-      if (this.mailbox !== null) this.drain(this.mailbox)
+      if (this.mailbox !== null) this.empty(this.mailbox)
       kernel.depth--
       if (this.status === Status.running) this.status = Status.idle
       else if (this.status === Status.stopping) this.terminate()
@@ -129,7 +129,7 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     this.deliver({ process: work }, undefined, null)
   }
 
-  private drain(mailbox: Mailbox): void {
+  private empty(mailbox: Mailbox): void {
     while (this.status === Status.running && mailbox.shift()) {
       const { message, edge } = mailbox
       if (edge !== null) edge.inFlight--
@@ -150,7 +150,7 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     if (this.status !== Status.idle || this.mailbox === null) return
     this.status = Status.running
     kernel.depth++
-    this.drain(this.mailbox)
+    this.empty(this.mailbox)
     kernel.depth--
     if (this.status === Status.running) this.status = Status.idle
     else if (this.status === Status.stopping) this.terminate()

@@ -11,6 +11,7 @@ export interface WriteRequest {
   connection?: unknown
   bytes?: number
   scratch?: Buffer | undefined
+  memory?: Buffer | Buffer[] | undefined
 }
 
 interface StatusRequest {

@@ -24,12 +24,12 @@ import { socketErrorOf } from './socket-errors.ts'
 import {
   ConnectRequest,
   type Handle,
-  ShutdownRequest,
-  TCP,
-  WriteRequest,
   reusePortFlag,
+  ShutdownRequest,
   socketType,
   streamState,
+  TCP,
+  WriteRequest,
 } from './tcp-binding.ts'
 import { connectTLS, listenTLS } from './tls.ts'
 import type {
@@ -100,21 +100,18 @@ class HandleConnection implements Connection {
   }
 
   get remote(): Endpoint {
-    if (this.remoteEndpoint === undefined) {
-      const out: Partial<Endpoint> = {}
-      this.handle.getpeername(out)
-      this.remoteEndpoint = { address: out.address ?? '', port: out.port ?? 0 }
-    }
-    return this.remoteEndpoint
+    this.remoteEndpoint ??= endpointOf(out => this.handle.getpeername(out))
+    return this.remoteEndpoint ?? nowhere
+  }
+
+  /** Asked now, since a peer that is gone has no address any more, and errors should name it. */
+  rememberRemote(): void {
+    this.remoteEndpoint = endpointOf(out => this.handle.getpeername(out))
   }
 
   get local(): Endpoint {
-    if (this.localEndpoint === undefined) {
-      const out: Partial<Endpoint> = {}
-      this.handle.getsockname(out)
-      this.localEndpoint = { address: out.address ?? '', port: out.port ?? 0 }
-    }
-    return this.localEndpoint
+    this.localEndpoint ??= endpointOf(out => this.handle.getsockname(out))
+    return this.localEndpoint ?? nowhere
   }
 
   startReading(): void {
@@ -126,7 +123,8 @@ class HandleConnection implements Connection {
   }
 
   resume(): void {
-    if (this.pauses > 0 && --this.pauses === 0 && this.state === State.open && !this.peerEnded) this.handle.readStart()
+    if (this.pauses > 0 && --this.pauses === 0 && this.state === State.open && !this.peerEnded)
+      this.handle.readStart()
   }
 
   writeLatin1(text: string): void {
@@ -240,14 +238,14 @@ class HandleConnection implements Connection {
     if (this.state !== State.open) return
     const error = this.handle.writeBuffer(spareRequest, bytes)
     if (error !== 0) this.fail(socketErrorOf(error, 'write', this.where()))
-    else if (streamState.lastWriteWasAsync()) this.awaitWrite(bytes.length, isScratch)
+    else if (streamState.lastWriteWasAsync()) this.awaitWrite(bytes.length, bytes, isScratch)
     else this.taken(bytes.length)
   }
 
   private sendText(text: string): void {
     const error = this.handle.writeLatin1String(spareRequest, text)
     if (error !== 0) this.fail(socketErrorOf(error, 'write', this.where()))
-    else if (streamState.lastWriteWasAsync()) this.awaitWrite(text.length, false)
+    else if (streamState.lastWriteWasAsync()) this.awaitWrite(text.length, undefined, false)
     else this.taken(text.length)
   }
 
@@ -256,12 +254,14 @@ class HandleConnection implements Connection {
     this.sentBytes += bytes
   }
 
-  private awaitWrite(bytes: number, usesScratch: boolean): void {
+  private awaitWrite(bytes: number, memory: Buffer | Buffer[] | undefined, usesScratch: boolean): void {
     const request = spareRequest
     spareRequest = new WriteRequest()
     request.oncomplete = onWritten
     request.connection = this
     request.bytes = bytes
+    // The handle does not keep the memory it is still sending from: without this the collector would take it.
+    request.memory = memory
     if (usesScratch) {
       request.scratch = scratch
       scratch = freeScratches.pop() ?? Buffer.allocUnsafeSlow(scratchBytes)
@@ -287,13 +287,16 @@ class HandleConnection implements Connection {
       const bytes = this.backlogBytes
       this.backlog = null
       this.backlogBytes = 0
-      const error = chunks.length === 1 ? this.handle.writeBuffer(spareRequest, chunks[0] as Buffer) : this.handle.writev(spareRequest, chunks, true)
+      const error =
+        chunks.length === 1
+          ? this.handle.writeBuffer(spareRequest, chunks[0] as Buffer)
+          : this.handle.writev(spareRequest, chunks, true)
       if (error !== 0) {
         this.fail(socketErrorOf(error, 'write', this.where()))
         return
       }
       if (streamState.lastWriteWasAsync()) {
-        this.awaitWrite(bytes, false)
+        this.awaitWrite(bytes, chunks, false)
         return
       }
       this.taken(bytes)
@@ -361,6 +364,7 @@ class HandleConnection implements Connection {
     this.state = State.open
     if (options.noDelay) this.handle.setNoDelay(true)
     if (options.keepAlive) this.handle.setKeepAlive(true, 60)
+    this.remoteEndpoint = { address: options.address, port: options.port }
     this.startReading()
     this.handler.opened()
     this.isWriting = false
@@ -370,7 +374,12 @@ class HandleConnection implements Connection {
   timeOutConnecting(options: ConnectOptions): void {
     this.cancelTimeout = after(options.connectTimeoutMs, () => {
       turn.begin(null)
-      this.fail(new TrafficError('ConnectionTimeout', `${where(options.address, options.port)} did not answer within ${options.connectTimeoutMs} ms`))
+      this.fail(
+        new TrafficError(
+          'ConnectionTimeout',
+          `${where(options.address, options.port)} did not answer within ${options.connectTimeoutMs} ms`,
+        ),
+      )
       turn.end()
     })
   }
@@ -432,12 +441,21 @@ class HandleConnection implements Connection {
   }
 
   private where(): string {
-    const { address, port } = this.remote
-    return where(address, port)
+    const { remote } = this
+    return remote === nowhere ? 'a peer that is gone' : where(remote.address, remote.port)
   }
 }
 
-const where = (address: string, port: number): string => (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`)
+const where = (address: string, port: number): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+
+/** What a socket says of one of its ends; nothing when it is gone, so that nothing is remembered either. */
+function endpointOf(ask: (out: Partial<Endpoint>) => number): Endpoint | undefined {
+  const out: { -readonly [K in keyof Endpoint]?: Endpoint[K] } = {}
+  return ask(out) === 0 ? { address: out.address ?? '', port: out.port ?? 0 } : undefined
+}
+
+const nowhere: Endpoint = { address: '', port: 0 }
 
 const noop = (): void => {}
 
@@ -451,6 +469,7 @@ function onRead(this: Handle): void {
 function onWritten(this: WriteRequest, status: number): void {
   if (this.scratch !== undefined && freeScratches.length < spareScratches) freeScratches.push(this.scratch)
   this.scratch = undefined
+  this.memory = undefined
   const connection = this.connection as HandleConnection
   turn.begin(null)
   connection.written(status, this.bytes as number)
@@ -484,7 +503,11 @@ async function listen(options: ListenOptions, accept: (connection: Connection) =
   if (options.fd !== undefined) check(handle.open(options.fd))
   else {
     const flags = options.reusePort ? reusePortFlag : 0
-    check(options.address.includes(':') ? handle.bind6(options.address, options.port, flags) : handle.bind(options.address, options.port, flags))
+    check(
+      options.address.includes(':')
+        ? handle.bind6(options.address, options.port, flags)
+        : handle.bind(options.address, options.port, flags),
+    )
   }
   handle.onconnection = (status, client) => {
     // An error here (out of descriptors) leaves the connection in the backlog: libuv tries again by itself.
@@ -492,6 +515,7 @@ async function listen(options: ListenOptions, accept: (connection: Connection) =
     if (options.noDelay) client.setNoDelay(true)
     if (options.keepAlive) client.setKeepAlive(true, 60)
     const connection = new HandleConnection(client, silent, options.highWaterBytes, true)
+    connection.rememberRemote()
     turn.begin(connection)
     accept(connection)
     connection.startReading()
@@ -510,7 +534,8 @@ function connect(options: ConnectOptions, handler: ConnectionHandler): Connectio
   const connection = new HandleConnection(handle, handler, options.highWaterBytes, false)
   const isV6 = options.address.includes(':')
   let status = 0
-  if (options.bind !== undefined) status = options.bind.includes(':') ? handle.bind6(options.bind, 0, 0) : handle.bind(options.bind, 0, 0)
+  if (options.bind !== undefined)
+    status = options.bind.includes(':') ? handle.bind6(options.bind, 0, 0) : handle.bind(options.bind, 0, 0)
   if (status === 0) {
     const request = new ConnectRequest()
     request.oncomplete = result => {
@@ -518,9 +543,12 @@ function connect(options: ConnectOptions, handler: ConnectionHandler): Connectio
       connection.connected(result, options)
       turn.end()
     }
-    status = isV6 ? handle.connect6(request, options.address, options.port) : handle.connect(request, options.address, options.port)
+    status = isV6
+      ? handle.connect6(request, options.address, options.port)
+      : handle.connect(request, options.address, options.port)
   }
-  if (status !== 0) connection.failLater(socketErrorOf(status, 'connect', where(options.address, options.port)))
+  if (status !== 0)
+    connection.failLater(socketErrorOf(status, 'connect', where(options.address, options.port)))
   else if (options.connectTimeoutMs > 0) connection.timeOutConnecting(options)
   return connection
 }

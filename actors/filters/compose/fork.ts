@@ -1,0 +1,243 @@
+import { TrafficError } from '../../../runtime/errors.ts'
+import { type Event, Kind, StreamEnd, cloneEvent } from '../../../runtime/event.ts'
+import { type Resolved, count, oneOf, show, size } from '../../../runtime/options.ts'
+import { type Source, turn } from '../../../runtime/turn.ts'
+import { type Context, cloneContext } from '../../context.ts'
+import { type EventPort, Filter } from '../../filter.ts'
+import type { Edge, Policy } from '../../kernel/ledger.ts'
+import { weigh } from '../../kernel/mailbox.ts'
+import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
+import type { Session } from '../../session.ts'
+import { type FilterDefinition, type Target, targetName } from '../definition.ts'
+import { Collected, MessageCollector } from '../message-collector.ts'
+import { isThenable } from '../promise.ts'
+
+const options = {
+  policy: oneOf(['drop', 'block'], 'drop', 'What happens when a branch cannot keep up. drop: copies are dropped and counted, and the traffic is never delayed; block: the source is paused until the branch has caught up.'),
+  window: size(1024 * 1024, 'Bytes of copies that may wait for a branch.'),
+  maxBranches: count(1000, 'Branches of this fork that may be at work at one time in a thread, those included whose session is over and whose target has not finished; further ones are dropped. Bounds what a stalled target can cost.', 1),
+} as const
+
+type Settings = Resolved<typeof options>
+
+/** What is put over the variables of a branch: nothing, an object, or one branch per element of an array. */
+type Init = object | readonly unknown[] | ((ctx: Context) => object | readonly unknown[])
+
+/** What the filters of one place in the script share. */
+interface Plan {
+  readonly target: Target
+  readonly init: Init | undefined
+  readonly edge: Edge
+  readonly settings: Settings
+  /** Branches at work in this thread. */
+  open: number
+}
+
+/**
+ * A branch in this thread.
+ *
+ * While it is given a copy, it stands in for the source of the turn: when something in the branch has too much to
+ * send, it is the branch that is paused, not the traffic. Copies then wait within the window; what goes over it is
+ * dropped. A stream with a hole in it is of no use, so it ends there with BufferOverflow, and with the next message
+ * (once the branch has caught up) a fresh pipeline takes over.
+ */
+class Branch implements Source, EventPort {
+  readonly takesText = false
+  private readonly plan: Plan
+  private readonly layout: PipelineLayout
+  private readonly context: Context
+  private readonly session: Session
+  private pipeline: Pipeline | null = null
+  private pauses = 0
+  private waiting: Event[] = []
+  private waitingBytes = 0
+  private isBroken = false
+  private inputEnded = false
+  /** The session that it copied has gone, and it finishes by itself. */
+  private isAlone = false
+
+  constructor(plan: Plan, layout: PipelineLayout, context: Context, session: Session) {
+    this.plan = plan
+    this.layout = layout
+    this.context = context
+    this.session = session
+  }
+
+  copy(event: Event): void {
+    const { edge } = this.plan
+    edge.accepted++
+    if (this.inputEnded || (this.isBroken && !this.mend(event))) edge.drop('overflow')
+    else if (this.pipeline === null && this.plan.open >= this.plan.settings.maxBranches) edge.drop('branches')
+    else if (this.pauses === 0 && this.waiting.length === 0) this.give(cloneEvent(event))
+    else this.wait(event)
+  }
+
+  /** A broken branch starts over with a whole message, when it has room again. */
+  private mend(event: Event): boolean {
+    if (event.kind !== Kind.messageStart || this.pauses > 0) return false
+    this.finish()
+    this.isBroken = false
+    return true
+  }
+
+  private wait(event: Event): void {
+    const { edge, settings } = this.plan
+    const bytes = weigh(event)
+    if (this.waitingBytes + bytes > settings.window) {
+      edge.drop('overflow', this.waiting.length + 1)
+      edge.inFlight -= this.waiting.length
+      this.waiting = []
+      this.waitingBytes = 0
+      this.isBroken = true
+      edge.accepted++
+      this.give(new StreamEnd(new TrafficError('BufferOverflow', `the branch to '${this.layout.name}' is more than ${settings.window} bytes behind`)))
+      return
+    }
+    const copy = cloneEvent(event)
+    if (copy.kind === Kind.data) copy.keep()
+    this.waiting.push(copy)
+    this.waitingBytes += bytes
+    edge.inFlight++
+  }
+
+  private give(event: Event): void {
+    const { source } = turn
+    if (this.plan.settings.policy === 'drop') turn.source = this
+    if (this.pipeline === null) {
+      this.pipeline = this.layout.spawn(this.context, this.session, null, this)
+      this.plan.open++
+      this.session.program.entered(this)
+    }
+    if (event.kind === Kind.streamEnd && !this.isBroken) this.inputEnded = true
+    this.pipeline.deliver(this.pipeline.first, event, this.plan.edge)
+    turn.source = source
+  }
+
+  /** What the branch puts out is discarded; its end is the end of its work. */
+  process(event: Event): void {
+    if (event.kind === Kind.streamEnd && (this.isAlone || this.inputEnded)) this.finish()
+  }
+
+  private finish(): void {
+    if (this.pipeline === null) return
+    this.pipeline.stop()
+    this.pipeline = null
+    this.plan.open--
+    this.session.program.left(this)
+  }
+
+  pause(): void {
+    this.pauses++
+  }
+
+  resume(): void {
+    if (--this.pauses > 0) return
+    const { edge } = this.plan
+    while (this.pauses === 0 && this.waiting.length > 0) {
+      const event = this.waiting.shift() as Event
+      this.waitingBytes -= weigh(event)
+      edge.inFlight--
+      this.give(event)
+    }
+  }
+
+  /** The session that is copied has ended: the branch gets the end of the stream and finishes what it has. */
+  leave(): void {
+    this.isAlone = true
+    if (this.pipeline === null || this.isBroken) this.finish()
+    else if (!this.inputEnded) this.copy(new StreamEnd())
+  }
+}
+
+/** A branch to a pipeline that all threads of the node share: it is sent whole messages. */
+class NodeBranch {
+  private readonly plan: Plan
+  private readonly name: string
+  private readonly context: Context
+  private readonly session: Session
+  private readonly collector: MessageCollector
+
+  constructor(plan: Plan, name: string, context: Context, session: Session) {
+    this.plan = plan
+    this.name = name
+    this.context = context
+    this.session = session
+    this.collector = new MessageCollector(plan.settings.window)
+  }
+
+  copy(event: Event): void {
+    if (this.collector.add(event) !== Collected.whole) return
+    const { edge } = this.plan
+    const { overflowBytes } = this.collector
+    const message = this.collector.take()
+    edge.accepted++
+    if (overflowBytes > 0) edge.drop('too-large')
+    else this.session.program.surroundings.nodePipelines.send(this.name, message, this.context, edge, turn.source)
+  }
+
+  leave(): void {}
+}
+
+class Fork extends Filter {
+  private readonly plan: Plan
+  private branches: readonly (Branch | NodeBranch)[] | null = null
+
+  constructor(plan: Plan) {
+    super()
+    this.plan = plan
+  }
+
+  process(event: Event): void {
+    this.branches ??= this.open()
+    for (const branch of this.branches) branch.copy(event)
+    this.next.process(event)
+  }
+
+  private open(): (Branch | NodeBranch)[] {
+    const { context } = this.pipeline
+    const { init } = this.plan
+    const given = typeof init === 'function' ? init(context) : init
+    if (isThenable(given)) throw new TrafficError('RuntimeError', 'fork wants its initial values at once, and its callback gave a promise')
+    if (given === undefined) return [this.branch(context)]
+    if (typeof given !== 'object' || given === null) {
+      throw new TrafficError('RuntimeError', `fork wants an object or an array of initial values, and its callback gave ${show(given)}`)
+    }
+    const each = Array.isArray(given) ? given : [given]
+    return each.map(values => this.branch(Object.assign(cloneContext(context), typeof values === 'object' ? values : undefined)))
+  }
+
+  private branch(context: Context): Branch | NodeBranch {
+    const { plan } = this
+    const { session } = this.pipeline
+    return plan.target.kind === 'local' ? new Branch(plan, plan.target.layout, context, session) : new NodeBranch(plan, plan.target.name, context, session)
+  }
+
+  override stop(): void {
+    if (this.branches !== null) for (const branch of this.branches) branch.leave()
+  }
+}
+
+export const fork: FilterDefinition = {
+  name: 'fork',
+  aliases: [],
+  signature: '([init[, options]])',
+  summary: 'Sends copies of events to other pipeline sessions',
+  doc: "Gives a copy of every event to another pipeline (.to), and passes the events on at once. Without init there is one branch, which shares the context; with an object there is one with a copy of the context and the object's values over it; with an array there is one per element. init may be a callback (ctx). What a branch puts out is discarded. A branch never delays the traffic: what it cannot take is dropped and counted in the ledger, unless policy is 'block'. To a pipeline with placement 'node' whole messages are sent.",
+  accepts: 'any',
+  emits: 'same',
+  sub: 'same',
+  options,
+  example: "$.fork().to('log')",
+  build: call => {
+    const target = call.target()
+    let init: unknown
+    if (call.remaining > 0) init = call.take()
+    if (init !== undefined && init !== null && typeof init !== 'object' && typeof init !== 'function') {
+      throw new TrafficError('BadOption', `fork wants initial values as an object, an array, or a callback that gives them, and got ${show(init)}`)
+    }
+    const settings = call.options(options)
+    const edge = call.edge('fork', targetName(target), settings.policy as Policy)
+    const plan: Plan = { target, init: (init ?? undefined) as Init | undefined, edge, settings, open: 0 }
+    return { name: 'fork', create: () => new Fork(plan) }
+  },
+}

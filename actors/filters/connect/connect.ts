@@ -1,0 +1,299 @@
+// Hot path: each read of an upstream connection enters here, and each write to one leaves here.
+
+import type { Buffer } from 'node:buffer'
+import { Deadline, after } from '../../../runtime/clock.ts'
+import { TrafficError } from '../../../runtime/errors.ts'
+import { Data, type Event, StreamEnd } from '../../../runtime/event.ts'
+import { parseTarget } from '../../../runtime/net/address.ts'
+import { resolver } from '../../../runtime/net/resolver.ts'
+import type { Connection, ConnectionHandler, TLSClientOptions, Transport } from '../../../runtime/net/transport.ts'
+import { type Resolved, count, duration, flag, isText, optional, show, size } from '../../../runtime/options.ts'
+import { turn } from '../../../runtime/turn.ts'
+import type { Context } from '../../context.ts'
+import { Filter, type Latin1 } from '../../filter.ts'
+import type { FilterDefinition } from '../definition.ts'
+import { isThenable } from '../promise.ts'
+
+const isTLS = (value: unknown): value is TLSClientOptions | true => value === true || (typeof value === 'object' && value !== null)
+
+const options = {
+  bufferLimit: size(1024 * 1024, 'Bytes that may wait to be sent: while connecting, more ends the stream with BufferOverflow; once connected, it pauses what feeds them from a quarter of it on.'),
+  retryCount: count(0, 'How often a connection that could not be made is tried again; -1: without end.', -1),
+  retryDelay: duration(0, 'Time between two tries.'),
+  connectTimeout: duration(10_000, 'Ends the stream with ConnectionTimeout when the connection, TLS included, is not made by then. 10 s: three SYNs (1 s, 3 s, 7 s), after which more waiting rarely helps.'),
+  readTimeout: duration(0, 'Ends the stream with ReadTimeout when nothing came for so long.'),
+  writeTimeout: duration(0, 'Ends the stream with WriteTimeout when nothing could be sent for so long.'),
+  idleTimeout: duration(60_000, 'Ends the stream with IdleTimeout when nothing moved in either direction for so long; the 60 s of nginx and Pipy.'),
+  noDelay: flag(true, 'Sends at once instead of waiting to fill a segment (TCP_NODELAY).'),
+  keepAlive: flag(false, 'Probes a silent peer (SO_KEEPALIVE, first after 60 s).'),
+  bind: optional('a local IP address', 'Local address to connect from.', isText),
+  tls: optional('true, or an object with any of sni, ca, cert, key, alpn, verify', 'Speaks TLS to the target, with its host name as server name; { verify: false } takes any certificate.', isTLS),
+} as const
+
+type Settings = Resolved<typeof options>
+type Target = string | ((ctx: Context) => string | PromiseLike<string>)
+
+/** What the filters of one place in the script share. */
+interface ConnectPlan {
+  readonly target: Target
+  readonly settings: Settings
+  readonly transport: Transport
+}
+
+/**
+ *     idle ──first event──► resolving ──► connecting ──► connected ──► ended
+ *                               └── failed: next address, then retries ──┘
+ */
+class Connect extends Filter implements ConnectionHandler {
+  private readonly plan: ConnectPlan
+  private connection: Connection | null = null
+  /** What came before the connection was made. */
+  private pending: Data | null = null
+  private hasStarted = false
+  private isConnected = false
+  private inputEnded = false
+  private outputEnded = false
+  private addresses: readonly string[] = []
+  private port = 0
+  private host = ''
+  private addressIndex = 0
+  private tries = 0
+  private cancelRetry: (() => void) | null = null
+  private idle: Deadline | null = null
+  private reading: Deadline | null = null
+  private writing: Deadline | null = null
+
+  constructor(plan: ConnectPlan) {
+    super()
+    this.plan = plan
+  }
+
+  override get takesText(): boolean {
+    return true
+  }
+
+  process(event: Event | Latin1): void {
+    if (this.outputEnded || this.inputEnded) return
+    switch (event.kind) {
+      case 0:
+        if (this.isConnected) this.write(event)
+        else this.hold(event)
+        break
+      case 4:
+        if (this.isConnected) {
+          this.touch()
+          ;(this.connection as Connection).writeLatin1(event.text)
+        } else {
+          this.hold(new Data(event.text, 'latin1'))
+        }
+        break
+      case 3:
+        this.inputEnded = true
+        if (this.isConnected) (this.connection as Connection).end()
+        else if (!this.hasStarted) this.finish(event)
+        return
+      default:
+        break
+    }
+    if (!this.hasStarted) this.start()
+  }
+
+  private write(data: Data): void {
+    const connection = this.connection as Connection
+    this.touch()
+    connection.write(data)
+    if (this.plan.settings.writeTimeout > 0 && connection.queuedBytes > 0) {
+      this.writing ??= new Deadline(this.plan.settings.writeTimeout, () => this.timeOut('WriteTimeout'))
+      this.writing.touch()
+    }
+  }
+
+  private touch(): void {
+    if (this.idle !== null) this.idle.touch()
+  }
+
+  private hold(data: Data): void {
+    if (data.size === 0) return
+    if (this.pending === null) this.pending = data.clone().keep()
+    else this.pending.push(data)
+    const { bufferLimit } = this.plan.settings
+    if (this.pending.size > bufferLimit) {
+      this.fail(new TrafficError('BufferOverflow', `${this.pending.size} bytes are waiting for a connection to ${this.host || 'the target'}, and bufferLimit is ${bufferLimit}`))
+    }
+  }
+
+  private start(): void {
+    this.hasStarted = true
+    const { target } = this.plan
+    const given = typeof target === 'function' ? target(this.pipeline.context) : target
+    if (isThenable(given)) this.enterWhen(given, value => this.resolve(value))
+    else this.resolve(given)
+  }
+
+  private resolve(target: unknown): void {
+    if (typeof target !== 'string') {
+      throw new TrafficError('RuntimeError', `connect wants a target like 'host:port', and its callback gave ${show(target)}`)
+    }
+    const { host, port } = parseTarget(target)
+    this.host = host
+    this.port = port
+    const found = resolver.resolve(host)
+    if (typeof found === 'string') this.tryAddresses([found])
+    else this.enterWhen(found, addresses => this.tryAddresses(addresses), 'CannotResolve')
+  }
+
+  /** Goes on inside the pipeline's actor when `promise` settles. */
+  private enterWhen<T>(promise: PromiseLike<T>, done: (value: T) => void, code?: 'CannotResolve'): void {
+    const enter = (work: () => void): void => {
+      turn.begin(null)
+      if (!this.pipeline.isStopped && !this.outputEnded) this.pipeline.run(work)
+      turn.end()
+    }
+    promise.then(
+      value => enter(() => done(value)),
+      error =>
+        enter(() => {
+          if (code === undefined) throw error
+          this.retry(TrafficError.from(error, code))
+        }),
+    )
+  }
+
+  private tryAddresses(addresses: readonly string[]): void {
+    this.addresses = addresses
+    this.addressIndex = 0
+    this.tryAddress()
+  }
+
+  private tryAddress(): void {
+    const { settings, transport } = this.plan
+    const { tls } = settings
+    this.connection = transport.connect(
+      {
+        address: this.addresses[this.addressIndex] as string,
+        port: this.port,
+        bind: settings.bind,
+        connectTimeoutMs: settings.connectTimeout,
+        highWaterBytes: settings.bufferLimit >> 2,
+        noDelay: settings.noDelay,
+        keepAlive: settings.keepAlive,
+        tls: tls === undefined ? undefined : { servername: this.host, ...(tls === true ? {} : tls) },
+      },
+      this,
+    )
+  }
+
+  opened(): void {
+    const { settings } = this.plan
+    const connection = this.connection as Connection
+    this.isConnected = true
+    if (settings.idleTimeout > 0) {
+      this.idle = new Deadline(settings.idleTimeout, () => this.timeOut('IdleTimeout'))
+      this.idle.touch()
+    }
+    if (settings.readTimeout > 0) {
+      this.reading = new Deadline(settings.readTimeout, () => this.timeOut('ReadTimeout'))
+      this.reading.touch()
+    }
+    const { pending } = this
+    this.pending = null
+    if (pending !== null) connection.write(pending)
+    if (this.inputEnded) connection.end()
+  }
+
+  data(buffer: Buffer, start: number, end: number): void {
+    if (this.idle !== null) this.idle.touch()
+    if (this.reading !== null) this.reading.touch()
+    if (this.outputEnded) return
+    this.pipeline.deliver(this.next, Data.borrow(buffer, start, end), null)
+  }
+
+  ended(): void {
+    this.finish(new StreamEnd())
+  }
+
+  drained(): void {
+    this.writing?.clear()
+  }
+
+  closed(error: TrafficError | undefined): void {
+    this.clearDeadlines()
+    if (this.outputEnded) return
+    if (this.isConnected || error === undefined) this.finish(new StreamEnd(error))
+    else this.retry(error)
+  }
+
+  private retry(error: TrafficError): void {
+    if (this.addressIndex + 1 < this.addresses.length) {
+      this.addressIndex++
+      this.tryAddress()
+      return
+    }
+    const { retryCount, retryDelay } = this.plan.settings
+    if (retryCount >= 0 && this.tries >= retryCount) {
+      this.fail(error)
+      return
+    }
+    this.tries++
+    this.cancelRetry = after(Math.max(retryDelay, 1), () => {
+      turn.begin(null)
+      if (!this.pipeline.isStopped && !this.outputEnded) this.pipeline.run(() => this.resolve(this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`))
+      turn.end()
+    })
+  }
+
+  private timeOut(code: 'IdleTimeout' | 'ReadTimeout' | 'WriteTimeout'): void {
+    const limit = { IdleTimeout: 'idleTimeout', ReadTimeout: 'readTimeout', WriteTimeout: 'writeTimeout' } as const
+    this.fail(new TrafficError(code, `${this.host}:${this.port}, ${limit[code]} is ${this.plan.settings[limit[code]] / 1000} s`))
+  }
+
+  private fail(error: TrafficError): void {
+    const { connection } = this
+    this.connection = null
+    this.isConnected = false
+    this.finish(new StreamEnd(error))
+    connection?.destroy()
+  }
+
+  private finish(end: StreamEnd): void {
+    if (this.outputEnded) return
+    this.outputEnded = true
+    this.reading?.clear()
+    this.pending = null
+    this.pipeline.deliver(this.next, end, null)
+  }
+
+  private clearDeadlines(): void {
+    this.idle?.clear()
+    this.reading?.clear()
+    this.writing?.clear()
+  }
+
+  override stop(): void {
+    this.outputEnded = true
+    this.clearDeadlines()
+    this.cancelRetry?.()
+    this.connection?.destroy()
+  }
+}
+
+export const connect: FilterDefinition = {
+  name: 'connect',
+  aliases: [],
+  signature: '(target[, options])',
+  summary: 'Sends data to a remote endpoint and receives data from it',
+  doc: "Connects to 'host:port' with the first event of the stream, sends the bytes of Data events and puts out what comes back. The target may be a callback (ctx) that gives it, or a promise of it. A name with several addresses is tried address by address. Each direction ends by itself: StreamEnd in finishes sending, the peer's end puts StreamEnd out. After a failure StreamEnd says which: CannotResolve, ConnectionRefused, ConnectionTimeout, ConnectionReset, ReadError, WriteError, ReadTimeout, WriteTimeout, IdleTimeout, BufferOverflow, TLSError.",
+  accepts: 'any',
+  emits: 'bytes',
+  options,
+  example: "listen(8000).connect('127.0.0.1:8080', { connectTimeout: 3 })",
+  build: call => {
+    const target = call.take()
+    if (typeof target === 'string') parseTarget(target)
+    else if (typeof target !== 'function') throw new TrafficError('BadOption', `connect wants a target like 'host:port', or a callback that gives one, and got ${show(target)}`)
+    const settings = call.options(options)
+    const plan: ConnectPlan = { target: target as Target, settings, transport: call.program.surroundings.transport }
+    return { name: 'connect', create: () => new Connect(plan) }
+  },
+}
+

@@ -1,0 +1,26 @@
+import { type Event, Kind } from '../../../runtime/event.ts'
+import { Filter } from '../../filter.ts'
+import type { FilterDefinition } from '../definition.ts'
+
+class Print extends Filter {
+  process(event: Event): void {
+    if (event.kind === Kind.data && event.size > 0) process.stdout.write(event.toString())
+    this.next.process(event)
+  }
+}
+
+export const print: FilterDefinition = {
+  name: 'print',
+  aliases: [],
+  signature: '()',
+  summary: 'Outputs raw data to the standard output',
+  doc: 'Writes the bytes of each Data event to the standard output as they are, and passes all events on.',
+  accepts: 'any',
+  emits: 'same',
+  options: {},
+  example: "$.print().connect('127.0.0.1:8080')",
+  build: call => {
+    call.end()
+    return { name: 'print', create: () => new Print() }
+  },
+}

@@ -1,0 +1,143 @@
+import { TrafficError } from '../../runtime/errors.ts'
+import { type OptionSpecs, type Resolved, parseOptions, show } from '../../runtime/options.ts'
+import type { Context } from '../context.ts'
+import type { FilterLayout } from '../filter.ts'
+import type { Edge, EdgeKind, Policy } from '../kernel/ledger.ts'
+import type { PipelineLayout } from '../pipeline.ts'
+import type { Program } from '../program.ts'
+
+/** What a stream is made of at a place in a pipeline. `any`: it is only known when events come. */
+export type StageKind = 'bytes' | 'messages' | 'any'
+
+/**
+ * A row of the table of filters: all that the builder, `--list-filters`, `--help-filters` and the reference page
+ * know of one.
+ */
+export interface FilterDefinition {
+  readonly name: string
+  /** Older names of Pipy for the same filter. */
+  readonly aliases: readonly string[]
+  /** Arguments as the list shows them, e.g. `(target[, options])`. */
+  readonly signature: string
+  /** One line for the list. */
+  readonly summary: string
+  /** The whole of its behaviour, for the reference. */
+  readonly doc: string
+  readonly accepts: StageKind
+  /** `same`: what comes in; `sub`: what its sub-pipeline gives. */
+  readonly emits: StageKind | 'same' | 'sub'
+  /** What its sub-pipeline (`.to(…)`) is given, if it has one. `same`: what comes in. */
+  readonly sub?: StageKind | 'same'
+  readonly options: OptionSpecs
+  /** A pipeline that shows it. */
+  readonly example: string
+  /** Makes the template from one call in a script. Throws `BadOption` with what is wrong. */
+  build(call: FilterCall): FilterLayout
+}
+
+/** Where a sub-pipeline lives. */
+export type Target = { readonly kind: 'local'; readonly layout: PipelineLayout } | { readonly kind: 'node'; readonly name: string }
+
+/** How the builder finds pipelines for a call: by name, or from what `.to(…)` or a `$ => …` gave. */
+export interface TargetFinder {
+  named(name: string): Target
+  inline(build: (...args: never[]) => unknown, given: StageKind): Target
+}
+
+/** One call of a filter in a script, while it is turned into a layout. */
+export class FilterCall {
+  readonly definition: FilterDefinition
+  readonly program: Program
+  /** Name of the pipeline that it stands in. */
+  readonly within: string
+  /** What the stream is made of where it stands. */
+  readonly stage: StageKind
+  private readonly args: unknown[]
+  private readonly finder: TargetFinder
+  private readonly attached: unknown
+
+  constructor(definition: FilterDefinition, program: Program, within: string, stage: StageKind, args: readonly unknown[], attached: unknown, finder: TargetFinder) {
+    this.definition = definition
+    this.program = program
+    this.within = within
+    this.stage = stage
+    this.args = [...args]
+    this.attached = attached
+    this.finder = finder
+  }
+
+  get name(): string {
+    return this.definition.name
+  }
+
+  /** Number of arguments left. */
+  get remaining(): number {
+    return this.args.length
+  }
+
+  /** Takes the next argument, whatever it is. */
+  take(): unknown {
+    return this.args.shift()
+  }
+
+  peek(): unknown {
+    return this.args[0]
+  }
+
+  /** The sub-pipeline: what `.to(…)` attached, or the pipeline named by the first argument, as Pipy's older scripts write it. */
+  target(): Target {
+    if (this.attached !== undefined) return this.resolve(this.attached)
+    const first = this.peek()
+    if (typeof first === 'string') return this.finder.named(this.take() as string)
+    throw new TrafficError('BadOption', `${this.name} wants a pipeline to send to: add .to($ => $…) or .to('name') behind it`)
+  }
+
+  /** A sub-pipeline given as an argument: a name or `$ => $…`. */
+  resolve(value: unknown): Target {
+    if (typeof value === 'string') return this.finder.named(value)
+    if (typeof value === 'function') {
+      const given = this.definition.sub ?? 'same'
+      return this.finder.inline(value as (...args: never[]) => unknown, given === 'same' ? this.stage : given)
+    }
+    throw new TrafficError('BadOption', `${this.name} wants a pipeline, as a name or $ => $…, and got ${show(value)}`)
+  }
+
+  /** The sub-pipeline, where only one on this thread makes sense because answers come back from it. */
+  localTarget(target: Target = this.target()): PipelineLayout {
+    if (target.kind === 'local') return target.layout
+    throw new TrafficError(
+      'BadOption',
+      `${this.name} waits for answers, and pipeline '${target.name}' has placement 'node', which gives none; use fork to send it copies`,
+    )
+  }
+
+  /** Takes a callback. */
+  callback<F>(what: string): F {
+    const value = this.take()
+    if (typeof value !== 'function') throw new TrafficError('BadOption', `${this.name} wants ${what}, and got ${show(value)}`)
+    return value as F
+  }
+
+  /** Takes an object of options, the last argument. */
+  options<S extends OptionSpecs>(specs: S): Resolved<S> {
+    const resolved = parseOptions(specs, this.take(), this.name)
+    this.end()
+    return resolved
+  }
+
+  /** There must be nothing left. */
+  end(): void {
+    if (this.args.length > 0) {
+      throw new TrafficError('BadOption', `${this.name}${this.definition.signature} got an argument too many: ${show(this.args[0])}`)
+    }
+  }
+
+  edge(kind: EdgeKind, to: string, policy: Policy): Edge {
+    return this.program.newEdge(kind, `${this.within}.${this.name}`, to, policy)
+  }
+}
+
+export const targetName = (target: Target): string => (target.kind === 'local' ? target.layout.name : target.name)
+
+/** A callback that gets nothing but the context. */
+export type ContextCallback<R> = (ctx: Context) => R

@@ -1,0 +1,244 @@
+// Hot path: every request to and every response from an upstream passes here.
+
+import type { Buffer } from 'node:buffer'
+import {
+  type Headers,
+  type RequestHead,
+  ResponseDecoder,
+  type ResponseHead,
+  type ResponseSink,
+  type Violation,
+} from '../../../runtime/codec/http1/index.ts'
+import { TrafficError } from '../../../runtime/errors.ts'
+import { Data, type Event, MessageEnd, MessageStart, StreamEnd, messageEnd } from '../../../runtime/event.ts'
+import { cloneContext } from '../../context.ts'
+import type { EventPort } from '../../filter.ts'
+import type { Edge } from '../../kernel/ledger.ts'
+import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
+import type { PooledSession, SessionPool } from '../compose/session-pool.ts'
+import { MessageWriter, type WriteMode } from './message-writer.ts'
+
+/** Who sends requests over a session and waits for the responses. */
+export interface Requester {
+  respond(event: Event): void
+  /** The exchange is complete but for the last event of the response, which follows; the session is not ours any more. */
+  detached(): void
+  /** The last event has been given: a next exchange may begin. */
+  finished(): void
+  failed(end: StreamEnd): void
+}
+
+export interface ClientSettings {
+  readonly bufferSize: number
+  readonly maxMessages: number
+}
+
+/**
+ * The client's side of an HTTP/1.1 connection: a shared pipeline (usually just `connect`) with the codec around it.
+ * It carries one exchange at a time, so that requests of different clients never wait for each other.
+ *
+ *     idle ──begin──► busy ──response complete, request complete──► idle (back to the pool)
+ *                      └── either side closes, or a rule is broken ──► ended
+ *
+ * What is sent in runs inside the pipeline's actor, and so does the decoder.
+ */
+export class HTTPClientSession implements PooledSession, ResponseSink, EventPort {
+  readonly takesText = false
+  isTunnel = false
+  private readonly pipeline: Pipeline
+  private readonly pool: SessionPool<HTTPClientSession>
+  private readonly decoder = new ResponseDecoder(this)
+  private readonly writer: MessageWriter
+  private readonly mode: WriteMode = { connection: '', canChunk: true, isBodiless: false }
+  private readonly replies: ReplyPort
+  private readonly maxMessages: number
+  private requester: Requester | null = null
+  private served = 0
+  private method = ''
+  private isRequestDone = true
+  private isResponseDone = true
+  private isInterim = false
+  private isPersistent = true
+  private hasEnded = false
+
+  constructor(layout: PipelineLayout, opener: Pipeline, pool: SessionPool<HTTPClientSession>, settings: ClientSettings) {
+    this.pool = pool
+    this.maxMessages = settings.maxMessages
+    this.writer = new MessageWriter(true, settings.bufferSize)
+    this.replies = new ReplyPort(this)
+    this.pipeline = layout.spawn(cloneContext(opener.context), opener.session, null, this.replies)
+    pool.added()
+  }
+
+  /** Whether it has carried an exchange before: then the other side may be about to close it. */
+  get isReused(): boolean {
+    return this.served > 0
+  }
+
+  /** Begins an exchange. */
+  begin(requester: Requester, start: MessageStart, edge: Edge): void {
+    this.requester = requester
+    this.isRequestDone = false
+    this.isResponseDone = false
+    this.served++
+    if (this.served === this.maxMessages) this.isPersistent = false
+    this.send(start, edge)
+  }
+
+  /** Takes an event of the request. */
+  send(event: Event, edge: Edge): void {
+    edge.accepted++
+    this.pipeline.deliver(this, event, edge)
+  }
+
+  /** An event of the request, inside the pipeline's actor. */
+  process(event: Event): void {
+    if (this.hasEnded) return
+    const { pipeline } = this
+    switch (event.kind) {
+      case 0:
+        if (this.isTunnel) pipeline.first.process(event)
+        else this.writer.data(event)
+        return
+      case 1:
+        this.startRequest(event)
+        return
+      case 2:
+        if (!this.writer.end(event.tail)) {
+          this.close(new StreamEnd(new TrafficError('ProtocolError', 'the request body is shorter than its Content-Length')))
+          return
+        }
+        this.isRequestDone = true
+        if (this.isResponseDone) {
+          const { requester } = this
+          this.recycle()
+          requester?.finished()
+        }
+        return
+      case 3:
+        pipeline.first.process(event)
+        return
+      default:
+        event satisfies never
+    }
+  }
+
+  private startRequest(start: MessageStart): void {
+    const head = start.head as RequestHead & { expectsContinue?: boolean }
+    const { mode } = this
+    mode.connection = head.upgrade === undefined || head.upgrade.toLowerCase() === 'h2c' ? (this.isPersistent ? '' : 'close') : 'upgrade'
+    this.method = head.method ?? 'GET'
+    this.decoder.expect(this.method)
+    // The client's question goes with the head, and the answer will come from the other side.
+    if (head.expectsContinue) (head as { expectsContinue: boolean }).expectsContinue = false
+    this.writer.start(head, mode, this.pipeline.first)
+  }
+
+  /** The other side sent something, inside the pipeline's actor. */
+  received(event: Event): void {
+    if (event.kind === 0) {
+      if (this.hasEnded || event.end === event.start) return
+      this.decoder.decode(event.buffer, event.start, event.end)
+    } else if (event.kind === 3 && !this.hasEnded) {
+      this.endReceiving(event)
+    }
+  }
+
+  private endReceiving(end: StreamEnd): void {
+    if (this.isTunnel) {
+      const { requester } = this
+      // The tunnel is half-closed: the client may go on sending.
+      requester?.respond(end)
+      return
+    }
+    // A body that lasts until the connection closes ends here; anything else under way is cut.
+    if (end.error === '' && this.requester !== null && !this.decoder.isIdle) this.decoder.finish()
+    if (this.hasEnded) return
+    this.close(end.error === '' ? new StreamEnd(new TrafficError('ConnectionReset', 'the upstream closed the connection before it answered')) : end)
+  }
+
+  // Sink of the decoder
+
+  head(head: ResponseHead): void {
+    const { status } = head
+    this.isInterim = status < 200 && status !== 101
+    if (!this.isInterim && !head.keepAlive) this.isPersistent = false
+    this.isTunnel = status === 101 || (this.method === 'CONNECT' && status >= 200 && status < 300)
+    this.requester?.respond(new MessageStart(head))
+  }
+
+  body(buffer: Buffer, start: number, end: number): void {
+    this.requester?.respond(Data.borrow(buffer, start, end))
+  }
+
+  end(trailers: Headers | undefined): void {
+    const { requester } = this
+    const event = trailers === undefined ? messageEnd : new MessageEnd({ headers: trailers })
+    if (this.isInterim) {
+      this.isInterim = false
+      requester?.respond(event)
+      return
+    }
+    if (this.isTunnel) {
+      requester?.respond(event)
+      return
+    }
+    this.isResponseDone = true
+    if (!this.isRequestDone) {
+      requester?.respond(event)
+      return
+    }
+    // Back to the pool first: whoever gets the end of the response may stop the requester at once.
+    this.recycle()
+    requester?.respond(event)
+    requester?.finished()
+  }
+
+  violation(violation: Violation): void {
+    this.close(new StreamEnd(new TrafficError('UpstreamProtocolError', violation.reason)))
+  }
+
+  /** Both directions of the exchange are done. */
+  private recycle(): void {
+    const { requester } = this
+    this.requester = null
+    requester?.detached()
+    if (this.isPersistent) this.pool.release(this)
+    else this.dispose()
+  }
+
+  /** The session ends, and with it what is under way. */
+  private close(end: StreamEnd): void {
+    const { requester } = this
+    this.requester = null
+    this.dispose()
+    requester?.failed(end)
+  }
+
+  /** The requester has lost interest: what is under way cannot be told from the next exchange, so the session ends. */
+  abandon(): void {
+    this.requester = null
+    this.dispose()
+  }
+
+  dispose(): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.pool.removed(this)
+    this.pipeline.stop()
+  }
+}
+
+/** Where what comes out of the shared pipeline goes. */
+class ReplyPort implements EventPort {
+  readonly takesText = false
+  private readonly session: HTTPClientSession
+
+  constructor(session: HTTPClientSession) {
+    this.session = session
+  }
+
+  process(event: Event): void {
+    this.session.received(event)
+  }
+}

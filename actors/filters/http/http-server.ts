@@ -1,0 +1,385 @@
+// Hot path: what demuxHTTP and serveHTTP have in common. One exchange at a time, all state in fields.
+
+import type { Buffer } from 'node:buffer'
+import {
+  Framing,
+  type Headers,
+  RequestDecoder,
+  type RequestHead,
+  type RequestSink,
+  type ResponseLike,
+  type Violation,
+  continueResponse,
+  encodeResponseHead,
+} from '../../../runtime/codec/http1/index.ts'
+import { TrafficError } from '../../../runtime/errors.ts'
+import { Data, type Event, type Message, MessageEnd, StreamEnd, messageEnd } from '../../../runtime/event.ts'
+import { Deadline } from '../../../runtime/clock.ts'
+import { type Resolved, count, duration, size } from '../../../runtime/options.ts'
+import { type Source, turn } from '../../../runtime/turn.ts'
+import { Filter, Latin1 } from '../../filter.ts'
+import type { Drainable } from '../../session.ts'
+import { faultReply, replyToStreamEnd } from './fault-reply.ts'
+import { MessageWriter, type WriteMode, defaultBufferBytes } from './message-writer.ts'
+
+export const serverOptions = {
+  bufferSize: size(defaultBufferBytes, 'Bytes of a response of unknown length that are held to see whether it ends in the same turn: then it is sent with Content-Length, else in chunks.'),
+  maxHeaderSize: size(32 * 1024, 'Bytes of a request head; more is answered with 431. As much as nginx takes (4 buffers of 8 KiB).'),
+  maxLineSize: size(8 * 1024, 'Bytes of a request line; more is answered with 414. RFC 9112 §3 asks for 8000 at least.'),
+  maxHeaders: count(100, 'Fields in a request head; more is answered with 431. Browsers send about 20.', 1),
+  maxBodySize: size(Number.MAX_SAFE_INTEGER, 'Bytes of a request body; more is answered with 413. No limit, because bodies are streamed and cost no memory.'),
+  maxMessages: count(0, 'Requests on one connection before it is closed; 0: no limit.'),
+  headTimeout: duration(30_000, 'Time for a request head to arrive once its first byte has; then 408. Ends the slow drip of header bytes that holds connections (slowloris).'),
+} as const
+
+export type ServerSettings = Resolved<typeof serverOptions>
+
+/** Bytes of a request that are read and thrown away after an early response, so that the connection can go on. */
+const maxDiscardedBytes = 1024 * 1024
+
+const Reply = { none: 0, interim: 1, started: 2, done: 3 } as const
+
+/**
+ * The server's side of an HTTP/1.1 connection: requests in, responses out, strictly one exchange after the other.
+ *
+ * The next pipelined request is not looked at before the response to the one before has been sent: the bytes wait,
+ * and their socket is paused. That keeps order and bounds memory; nginx does the same.
+ *
+ *     idle ──head──► request (body) ──► request done ─┐
+ *                      └─ reply starts … reply done ──┴─► idle, or close, or tunnel
+ */
+export abstract class HTTPServer extends Filter implements RequestSink, Drainable {
+  protected readonly settings: ServerSettings
+  protected request: RequestHead | null = null
+  private readonly decoder: RequestDecoder
+  private readonly writer: MessageWriter
+  private readonly mode: WriteMode = { connection: '', canChunk: true, isBodiless: false }
+  private reply: number = Reply.none
+  private isRequestDone = true
+  /** The connection goes on after this exchange. */
+  private isPersistent = true
+  private isTunnel = false
+  private isClosing = false
+  private isDraining = false
+  private hasDrainHook = false
+  private inputEnded = false
+  private isDiscarding = false
+  private discardedBytes = 0
+  private served = 0
+  /** Bytes behind the current request, and the socket that was paused for them. */
+  private leftover: Data | null = null
+  private paused: Source | null = null
+  private headDeadline: Deadline | null = null
+
+  constructor(settings: ServerSettings) {
+    super()
+    this.settings = settings
+    this.decoder = new RequestDecoder(this, {
+      maxHeadBytes: settings.maxHeaderSize,
+      maxLineBytes: settings.maxLineSize,
+      maxFields: settings.maxHeaders,
+      maxBodyBytes: settings.maxBodySize,
+    })
+    this.writer = new MessageWriter(false, settings.bufferSize)
+  }
+
+  /** A request has begun. */
+  protected abstract requestStarted(head: RequestHead): void
+  protected abstract requestData(data: Data): void
+  protected abstract requestEnded(trailers: Headers | undefined): void
+  /** The client (or a rule that it broke) has ended the request, or the tunnel, for good. */
+  protected abstract requestStreamEnded(end: StreamEnd): void
+  /** The exchange is over: let go of what served it. */
+  protected abstract exchangeEnded(): void
+
+  process(event: Event): void {
+    if (this.isClosing) return
+    if (event.kind === 0) {
+      if (event.end === event.start) {
+        if (!this.hasDrainHook) this.hookDrain()
+        return
+      }
+      if (this.leftover !== null) this.setAside(event)
+      else this.decode(event)
+    } else if (event.kind === 3) {
+      this.endInput(event)
+    }
+  }
+
+  private hookDrain(): void {
+    this.hasDrainHook = true
+    const { session } = this.pipeline
+    if (session === (this.pipeline as unknown)) session.onDrain = this
+  }
+
+  private decode(data: Data): void {
+    const { buffer, end } = data
+    const reached = this.decoder.decode(buffer, data.start, end)
+    if (reached < end && !this.decoder.isStopped) this.setAside(Data.borrow(buffer, reached, end))
+    else if (this.request === null && !this.isClosing && !this.decoder.isIdle) this.watchHead()
+  }
+
+  /** A head came in part: the rest must come in time. */
+  private watchHead(): void {
+    if (this.headDeadline !== null || this.settings.headTimeout === 0) return
+    this.headDeadline = new Deadline(this.settings.headTimeout, () => {
+      turn.begin(null)
+      this.pipeline.run(() => {
+        if (this.request === null && !this.isClosing) this.refuse(408, 'The request head did not arrive in time')
+      })
+      turn.end()
+    })
+    this.headDeadline.touch()
+  }
+
+  private unwatchHead(): void {
+    if (this.headDeadline === null) return
+    this.headDeadline.clear()
+    this.headDeadline = null
+  }
+
+  /** Pipelined bytes wait until the exchange before them is over, and no more of them is read. */
+  private setAside(data: Data): void {
+    if (this.leftover === null) this.leftover = data.keep()
+    else this.leftover.push(data)
+    if (this.paused === null && turn.source !== null) {
+      this.paused = turn.source
+      this.paused.pause()
+    }
+  }
+
+  private takeUp(): void {
+    const { leftover, paused } = this
+    this.leftover = null
+    if (leftover !== null) this.decode(leftover)
+    if (this.leftover === null && paused !== null) {
+      this.paused = null
+      paused.resume()
+    }
+  }
+
+  private endInput(end: StreamEnd): void {
+    this.inputEnded = true
+    if (end.error !== '') {
+      this.isClosing = true
+      if (this.request !== null) this.requestStreamEnded(end)
+      this.next.process(end)
+      return
+    }
+    if (this.isTunnel) this.requestStreamEnded(end)
+    else if (this.request === null && this.leftover === null) {
+      this.decoder.finish()
+      if (!this.isClosing) this.close()
+    } else if (!this.isRequestDone) {
+      this.decoder.finish()
+    }
+    // Else the client has only finished sending: it gets its responses, and then the connection closes.
+  }
+
+  // Sink of the decoder
+
+  head(head: RequestHead): void {
+    this.unwatchHead()
+    this.request = head
+    this.isRequestDone = false
+    this.reply = Reply.none
+    this.served++
+    this.isPersistent = head.keepAlive && !this.isDraining && this.served !== this.settings.maxMessages
+    this.requestStarted(head)
+    // Nobody took the client's question upstream (muxHTTP clears the flag when it does): we want the body.
+    if (head.expectsContinue && this.reply === Reply.none && this.request !== null) this.text(continueResponse)
+  }
+
+  body(buffer: Buffer, start: number, end: number): void {
+    if (this.isDiscarding) this.discard(end - start)
+    else this.requestData(Data.borrow(buffer, start, end))
+  }
+
+  end(trailers: Headers | undefined): void {
+    this.isRequestDone = true
+    if (this.isDiscarding) {
+      this.finishExchange()
+      return
+    }
+    this.requestEnded(trailers)
+    if (this.request !== null) this.decoder.suspend()
+  }
+
+  violation(violation: Violation): void {
+    if (this.request === null) {
+      // A connection that closes without having said anything is no news.
+      this.refuse(violation.status, violation.reason)
+      return
+    }
+    this.requestStreamEnded(new StreamEnd(new TrafficError('ProtocolError', violation.reason)))
+    if (this.reply < Reply.started) this.refuse(violation.status, violation.reason)
+    else this.abort()
+  }
+
+  /** Takes the events of the response, from whoever answers. */
+  protected respond(event: Event): void {
+    if (this.isClosing || this.request === null) return
+    switch (event.kind) {
+      case 0:
+        if (this.isTunnel) this.next.process(event)
+        else if (this.reply === Reply.started) this.writer.data(event)
+        return
+      case 1:
+        this.startReply(event.head as ResponseLike)
+        return
+      case 2:
+        this.endReply(event)
+        return
+      case 3:
+        this.endReplies(event)
+        return
+      default:
+        event satisfies never
+    }
+  }
+
+  /** Answers with a message of our own. */
+  protected respondWith(message: Message): void {
+    this.startReply(message.head as ResponseLike)
+    if (message.body !== undefined) this.writer.data(message.body.clone())
+    this.endReply(new MessageEnd(message.tail))
+  }
+
+  private startReply(head: ResponseLike): void {
+    if (this.reply >= Reply.started) return
+    const request = this.request as RequestHead
+    const status = head.status ?? 200
+    if (status < 200 && status !== 101) {
+      this.reply = Reply.interim
+      // HTTP/1.0 knows no interim responses (RFC 9110 §15.2).
+      if (!request.isHTTP10) this.text(encodeResponseHead(head, Framing.none))
+      return
+    }
+    this.reply = Reply.started
+    this.isTunnel = (status === 101 && request.upgrade !== undefined) || (request.method === 'CONNECT' && status >= 200 && status < 300)
+    const { mode } = this
+    mode.isBodiless = this.isTunnel || status === 204 || status === 304 || request.method === 'HEAD'
+    mode.canChunk = !request.isHTTP10
+    mode.connection = status === 101 ? 'upgrade' : this.isTunnel ? '' : !this.isPersistent ? 'close' : request.isHTTP10 ? 'keep-alive' : ''
+    this.writer.start(head, mode, this.next)
+  }
+
+  private endReply(event: MessageEnd): void {
+    if (this.reply === Reply.interim) {
+      this.reply = Reply.none
+      return
+    }
+    if (this.reply !== Reply.started) return
+    if (this.isTunnel) {
+      this.writer.end(undefined)
+      this.reply = Reply.done
+      this.decoder.tunnel()
+      this.takeUp()
+      return
+    }
+    if (!this.writer.end(event.tail)) {
+      this.abort()
+      return
+    }
+    this.reply = Reply.done
+    if (this.writer.endsWithConnection) this.isPersistent = false
+    if (this.isRequestDone) this.finishExchange()
+    else this.discardRequest()
+  }
+
+  /** The stream that answers has ended: an answer that is missing is made up, one that is cut cannot be mended. */
+  private endReplies(end: StreamEnd): void {
+    if (this.isTunnel) {
+      this.next.process(end)
+      return
+    }
+    if (this.reply === Reply.done) return
+    if (this.reply === Reply.started) {
+      if (end.error === '') this.endReply(messageEnd)
+      else this.abort()
+      return
+    }
+    if (end.error === 'RuntimeError') this.isPersistent = false
+    this.reply = Reply.none
+    this.respondWith(replyToStreamEnd(end))
+  }
+
+  /** The response came before the request was over: the rest of it is read and thrown away, within a limit. */
+  private discardRequest(): void {
+    this.exchangeEnded()
+    const announced = (this.request as RequestHead).framing
+    if (!this.isPersistent || announced > maxDiscardedBytes) {
+      this.close()
+      return
+    }
+    this.isDiscarding = true
+    this.discardedBytes = 0
+  }
+
+  private discard(bytes: number): void {
+    this.discardedBytes += bytes
+    if (this.discardedBytes > maxDiscardedBytes) this.close()
+  }
+
+  private finishExchange(): void {
+    if (!this.isDiscarding) this.exchangeEnded()
+    this.isDiscarding = false
+    this.request = null
+    if (!this.isPersistent || this.isDraining) this.close()
+    else if (this.leftover !== null) this.takeUp()
+    else if (this.inputEnded) this.close()
+  }
+
+  /** Answers bytes that are no request, and takes nothing more. */
+  private refuse(status: number, reason: string): void {
+    this.exchangeEnded()
+    this.decoder.stop()
+    const reply = faultReply(status, 'ProtocolError', reason)
+    this.writer.start(reply.head, { connection: 'close', canChunk: true, isBodiless: false }, this.next)
+    this.writer.data(reply.body as Data)
+    this.writer.end(undefined)
+    this.close()
+  }
+
+  /** The response cannot be completed, and only a broken connection tells the client so. */
+  private abort(): void {
+    if (this.isClosing) return
+    this.exchangeEnded()
+    this.release()
+    this.next.process(new StreamEnd('ConnectionAborted'))
+  }
+
+  private close(): void {
+    if (this.isClosing) return
+    if (this.request !== null && this.reply !== Reply.done) this.exchangeEnded()
+    this.release()
+    this.next.process(new StreamEnd())
+    const { session } = this.pipeline
+    if (session === (this.pipeline as unknown)) session.linger()
+  }
+
+  private release(): void {
+    this.isClosing = true
+    this.request = null
+    this.leftover = null
+    this.unwatchHead()
+    this.paused?.resume()
+    this.paused = null
+  }
+
+  private text(text: string): void {
+    if (this.next.takesText) this.next.process(new Latin1(text))
+    else this.next.process(new Data(text, 'latin1'))
+  }
+
+  drain(): void {
+    this.isDraining = true
+    this.isPersistent = false
+    if (this.request === null && this.decoder.isIdle && !this.isClosing) this.pipeline.run(() => this.close())
+  }
+
+  override stop(): void {
+    if (!this.isClosing && this.request !== null) this.exchangeEnded()
+    this.release()
+  }
+}

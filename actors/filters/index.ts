@@ -1,0 +1,87 @@
+/**
+ * The one table of filters. The builder's methods, `--list-filters`, `--help-filters`, the reference page and the
+ * editors' completion come from it.
+ */
+
+import { demux, demuxQueue } from './compose/demux.ts'
+import { fork } from './compose/fork.ts'
+import { insert } from './compose/insert.ts'
+import { branch, link } from './compose/link.ts'
+import { mux, muxQueue } from './compose/mux.ts'
+import { wait } from './compose/wait.ts'
+import { connect } from './connect/connect.ts'
+import { dummy } from './debug/dummy.ts'
+import { dump } from './debug/dump.ts'
+import { print } from './debug/print.ts'
+import type { FilterDefinition } from './definition.ts'
+import { decodeHTTPRequest, decodeHTTPResponse } from './http/decode-http.ts'
+import { demuxHTTP } from './http/demux-http.ts'
+import { encodeHTTPRequest, encodeHTTPResponse } from './http/encode-http.ts'
+import { muxHTTP } from './http/mux-http.ts'
+import { serveHTTP } from './http/serve-http.ts'
+import {
+  handle,
+  handleData,
+  handleMessage,
+  handleMessageBody,
+  handleMessageEnd,
+  handleMessageStart,
+  handleStreamEnd,
+  handleStreamStart,
+} from './observe/handle.ts'
+import {
+  replace,
+  replaceData,
+  replaceMessage,
+  replaceMessageBody,
+  replaceMessageEnd,
+  replaceMessageStart,
+  replaceStreamEnd,
+  replaceStreamStart,
+} from './observe/replace.ts'
+
+export type { FilterDefinition } from './definition.ts'
+
+export const filterTable = [
+  branch,
+  connect,
+  decodeHTTPRequest,
+  decodeHTTPResponse,
+  demux,
+  demuxHTTP,
+  demuxQueue,
+  dummy,
+  dump,
+  encodeHTTPRequest,
+  encodeHTTPResponse,
+  fork,
+  handle,
+  handleData,
+  handleMessage,
+  handleMessageBody,
+  handleMessageEnd,
+  handleMessageStart,
+  handleStreamEnd,
+  handleStreamStart,
+  insert,
+  link,
+  mux,
+  muxHTTP,
+  muxQueue,
+  print,
+  replace,
+  replaceData,
+  replaceMessage,
+  replaceMessageBody,
+  replaceMessageEnd,
+  replaceMessageStart,
+  replaceStreamEnd,
+  replaceStreamStart,
+  serveHTTP,
+  wait,
+] as const satisfies readonly FilterDefinition[]
+
+/** Every filter by its name and its older names. */
+export const filtersByName: ReadonlyMap<string, FilterDefinition> = new Map(
+  filterTable.flatMap(definition => [definition.name, ...definition.aliases].map(name => [name, definition] as const)),
+)

@@ -1,0 +1,219 @@
+import { TrafficError } from '../../../runtime/errors.ts'
+import { type Event, Kind, StreamEnd } from '../../../runtime/event.ts'
+import { show, size } from '../../../runtime/options.ts'
+import type { Context } from '../../context.ts'
+import type { Filter } from '../../filter.ts'
+import type { FilterCall, FilterDefinition, StageKind } from '../definition.ts'
+import { forgetLength } from '../http/head-length.ts'
+import { Collected, MessageCollector } from '../message-collector.ts'
+import { isThenable } from '../promise.ts'
+import { emitReplacement, isReplacement } from '../replacement.ts'
+import { WaitingFilter } from '../waiting-filter.ts'
+
+type Callback = (subject: never, ctx: Context) => unknown
+
+/** The replacement as the script gave it: a literal, or a callback that gives one. */
+abstract class ReplacingFilter extends WaitingFilter {
+  private readonly replacement: unknown
+
+  constructor(replacement: unknown) {
+    super()
+    this.replacement = replacement
+  }
+
+  /** Puts the replacement of `subject` out, then runs `then`. */
+  protected replace(subject: unknown, then?: () => void): void {
+    const { replacement } = this
+    if (typeof replacement !== 'function') {
+      emitReplacement(replacement, this.next)
+      then?.()
+      return
+    }
+    const result = (replacement as Callback)(subject as never, this.pipeline.context)
+    if (isThenable(result)) {
+      this.waitFor(result, value => {
+        emitReplacement(value, this.next)
+        then?.()
+      })
+      return
+    }
+    emitReplacement(result, this.next)
+    then?.()
+  }
+}
+
+/** Replaces the events that `selects` says. */
+class Replace extends ReplacingFilter {
+  private readonly selects: (event: Event) => boolean
+  private readonly changesBody: boolean
+
+  constructor(replacement: unknown, selects: (event: Event) => boolean, changesBody: boolean) {
+    super(replacement)
+    this.selects = selects
+    this.changesBody = changesBody
+  }
+
+  protected handle(event: Event): void {
+    if (this.changesBody && event.kind === Kind.messageStart) forgetLength(event.head)
+    if (this.selects(event)) {
+      if (event.kind === Kind.data) event.keep()
+      this.replace(event)
+    } else {
+      this.next.process(event)
+    }
+  }
+}
+
+class ReplaceStart extends ReplacingFilter {
+  private isDone = false
+
+  protected handle(event: Event): void {
+    if (this.isDone) {
+      this.next.process(event)
+      return
+    }
+    this.isDone = true
+    if (event.kind === Kind.data) event.keep()
+    this.replace(event)
+  }
+}
+
+class ReplaceBody extends ReplacingFilter {
+  private readonly collector: MessageCollector
+
+  constructor(replacement: unknown, limitBytes: number) {
+    super(replacement)
+    this.collector = new MessageCollector(limitBytes)
+  }
+
+  protected handle(event: Event): void {
+    switch (this.collector.add(event)) {
+      case Collected.whole: {
+        const { overflowBytes } = this.collector
+        if (overflowBytes > 0) this.next.process(tooLarge(overflowBytes))
+        else this.replace(this.collector.takeBody(), () => this.next.process(event))
+        this.collector.take()
+        return
+      }
+      case Collected.partial:
+        if (event.kind !== Kind.messageStart) return
+        forgetLength(event.head)
+        this.next.process(event)
+        return
+      default:
+        this.next.process(event)
+    }
+  }
+}
+
+class ReplaceMessage extends ReplacingFilter {
+  private readonly collector: MessageCollector
+
+  constructor(replacement: unknown, limitBytes: number) {
+    super(replacement)
+    this.collector = new MessageCollector(limitBytes)
+  }
+
+  protected handle(event: Event): void {
+    switch (this.collector.add(event)) {
+      case Collected.whole: {
+        const { overflowBytes } = this.collector
+        const message = this.collector.take()
+        forgetLength(message.head)
+        if (overflowBytes > 0) this.next.process(tooLarge(overflowBytes))
+        else this.replace(message)
+        return
+      }
+      case Collected.outside:
+        this.next.process(event)
+    }
+  }
+}
+
+const tooLarge = (overflowBytes: number): StreamEnd =>
+  new StreamEnd(new TrafficError('BufferOverflow', `a message to be replaced is ${overflowBytes} bytes over bodyLimit`))
+
+const takeReplacement = (call: FilterCall): unknown => {
+  const value = call.take()
+  if (typeof value !== 'function' && !isReplacement(value)) {
+    throw new TrafficError('BadOption', `${call.name} wants an event, a Message, an array of them, or a callback that gives one, and got ${show(value)}`)
+  }
+  return value
+}
+
+const definition = (
+  name: string,
+  aliases: readonly string[],
+  accepts: StageKind,
+  subject: string,
+  example: string,
+  create: (call: FilterCall) => () => Filter,
+  rest: Partial<FilterDefinition> = {},
+): FilterDefinition => ({
+  name,
+  aliases,
+  signature: '([replacement])',
+  summary: `Replaces ${subject}`,
+  doc: `Puts the replacement in place of ${subject}. It is an event, a Message (its events), an array of them, nothing (the event is dropped), or a callback that gives one of these or a promise of it; later events wait for the promise.`,
+  accepts,
+  emits: 'same',
+  options: {},
+  example,
+  build: call => ({ name, create: create(call) }),
+  ...rest,
+})
+
+const byKind = (name: string, aliases: readonly string[], accepts: StageKind, subject: string, example: string, selects: (event: Event) => boolean, changesBody = false): FilterDefinition =>
+  definition(name, aliases, accepts, subject, example, call => {
+    const replacement = takeReplacement(call)
+    call.end()
+    return () => new Replace(replacement, selects, changesBody)
+  })
+
+const options = {
+  bodyLimit: size(16 * 1024 * 1024, 'Bytes of a body that are collected; a larger message ends the stream with BufferOverflow (HTTP: 503). Bounds what one message can cost.'),
+} as const
+
+const whole = (
+  name: string,
+  aliases: readonly string[],
+  subject: string,
+  example: string,
+  create: (replacement: unknown, limitBytes: number) => Filter,
+): FilterDefinition =>
+  definition(
+    name,
+    aliases,
+    'messages',
+    subject,
+    example,
+    call => {
+      // Pipy's older form has the limit first: replaceMessage('1m', callback).
+      const older = typeof call.peek() === 'string' || typeof call.peek() === 'number' ? options.bodyLimit.parse(call.take()) : undefined
+      const replacement = takeReplacement(call)
+      const { bodyLimit } = call.options(options)
+      return () => create(replacement, older ?? bodyLimit)
+    },
+    { signature: '([replacement[, options]])', options },
+  )
+
+export const replaceStreamStart = definition(
+  'replaceStreamStart',
+  ['replaceSessionStart'],
+  'any',
+  'the initial event in a stream',
+  "$.replaceStreamStart(evt => [new Data('hello\\n'), evt])",
+  call => {
+    const replacement = takeReplacement(call)
+    call.end()
+    return () => new ReplaceStart(replacement)
+  },
+)
+export const replaceData = byKind('replaceData', [], 'any', 'a Data event', '$.replaceData(data => new Data(data.toString().toUpperCase()))', event => event.kind === Kind.data && event.size > 0, true)
+export const replaceMessageStart = byKind('replaceMessageStart', [], 'messages', 'a MessageStart event', '$.replaceMessageStart(msg => new MessageStart({ ...msg.head, path: "/" }))', event => event.kind === Kind.messageStart)
+export const replaceMessageEnd = byKind('replaceMessageEnd', [], 'messages', 'a MessageEnd event', "$.replaceMessageEnd(end => [new Data('\\n'), end])", event => event.kind === Kind.messageEnd, true)
+export const replaceStreamEnd = byKind('replaceStreamEnd', ['replaceSessionEnd'], 'any', 'the StreamEnd event', '$.replaceStreamEnd(end => new StreamEnd())', event => event.kind === Kind.streamEnd)
+export const replaceMessageBody = whole('replaceMessageBody', [], 'an entire message body', '$.replaceMessageBody(body => new Data(body.toString().trim()))', (replacement, limitBytes) => new ReplaceBody(replacement, limitBytes))
+export const replaceMessage = whole('replaceMessage', [], 'a complete message including the head and the body', "$.replaceMessage(new Message({ status: 404 }, 'Not found\\n'))", (replacement, limitBytes) => new ReplaceMessage(replacement, limitBytes))
+/** Passes every event through a callback that gives what takes its place. */
+export const replace = byKind('replace', [], 'any', 'every event', "$.replace(evt => evt.type === 'Data' ? evt : null)", () => true, true)

@@ -1,0 +1,100 @@
+// Hot path: a pipeline is made per request, and each event of it passes `process`.
+
+import type { TrafficError } from '../runtime/errors.ts'
+import { type Event, Kind, StreamEnd } from '../runtime/event.ts'
+import type { Context } from './context.ts'
+import type { EventPort, Filter, FilterLayout, Latin1 } from './filter.ts'
+import { Actor } from './kernel/actor.ts'
+import type { Edge } from './kernel/ledger.ts'
+import type { Session } from './session.ts'
+
+/** The template made once from the script: a name and filters with checked options. */
+export class PipelineLayout {
+  readonly name: string
+  /** Filled when the script has been read to its end, since pipelines may name each other in circles. */
+  filters: readonly FilterLayout[] = []
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  /**
+   * A running pipeline.
+   *
+   * @param owner the actor that its output goes to; null when that is whoever runs the pipeline
+   * @param outlet the port of the owner that takes the output
+   */
+  spawn(context: Context, session: Session, owner: Actor | null, outlet: EventPort): Pipeline {
+    return new Pipeline(this, context, session, owner, outlet)
+  }
+}
+
+/** A running instance of a layout: an actor, whose messages are the events of one stream. */
+export class Pipeline extends Actor<Event> implements EventPort {
+  readonly layout: PipelineLayout
+  context: Context
+  readonly session: Session
+  /** Where events go in. */
+  readonly first: EventPort
+  private readonly owner: Actor | null
+  private readonly outlet: EventPort
+  private hasEnded = false
+
+  constructor(layout: PipelineLayout, context: Context, session: Session | null, owner: Actor | null, outlet: EventPort | null) {
+    super()
+    this.layout = layout
+    this.context = context
+    this.session = session ?? (this as unknown as Session)
+    this.owner = owner
+    this.outlet = outlet ?? this
+    const { filters } = layout
+    let next: EventPort = this
+    for (let i = filters.length - 1; i >= 0; i--) {
+      const filter = (filters[i] as FilterLayout).create()
+      filter.next = next
+      filter.pipeline = this
+      next = filter
+    }
+    this.first = next
+  }
+
+  get path(): string {
+    return `${this.session.name}/${this.layout.name}`
+  }
+
+  get takesText(): boolean {
+    return this.owner === null && this.outlet.takesText
+  }
+
+  override tell(event: Event): void {
+    this.deliver(this.first, event, null)
+  }
+
+  /** Sends an event into the pipeline over an edge, which accounts for it. */
+  send(event: Event, edge: Edge): void {
+    edge.accepted++
+    this.deliver(this.first, event, edge)
+  }
+
+  /** The outlet: what comes out of the last filter goes to the owner. Nothing follows a StreamEnd. */
+  override process(event: Event | Latin1): void {
+    if (this.hasEnded) return
+    if (event.kind === Kind.streamEnd) this.hasEnded = true
+    if (this.owner === null) this.outlet.process(event)
+    else this.owner.deliver(this.outlet, event, null)
+  }
+
+  protected override failed(fault: TrafficError, _message: unknown): void {
+    this.session.pipelineFailed(this, fault)
+    this.process(new StreamEnd(fault))
+  }
+
+  protected override stopped(): void {
+    let port: EventPort = this.first
+    while (port !== this) {
+      const filter = port as Filter
+      filter.stop()
+      port = filter.next
+    }
+  }
+}

@@ -1,0 +1,147 @@
+// Hot path: every read of an inbound connection enters here, and every write to it leaves here.
+
+import type { Buffer } from 'node:buffer'
+import { Deadline } from '../../runtime/clock.ts'
+import { TrafficError } from '../../runtime/errors.ts'
+import { Data, type Event, StreamEnd } from '../../runtime/event.ts'
+import type { Connection, ConnectionHandler } from '../../runtime/net/transport.ts'
+import type { Latin1 } from '../filter.ts'
+import { Inbound } from '../inbound.ts'
+import type { PipelineLayout } from '../pipeline.ts'
+import type { Program } from '../program.ts'
+import { Session } from '../session.ts'
+
+export interface ConnectionLimits {
+  readonly readTimeoutMs: number
+  readonly writeTimeoutMs: number
+  readonly idleTimeoutMs: number
+}
+
+/** How long a connection that we have finished with may stay to read what we sent: as long as nginx's lingering_timeout. */
+const lingerMs = 5_000
+
+/**
+ * The session of an accepted connection.
+ *
+ *     bytes ──► Data ──► filters ──► Data ──► bytes          FIN ──► StreamEnd ──► filters ──► StreamEnd ──► FIN
+ *
+ * The two directions end apart (half-close). A StreamEnd with an error also stops reading, and the connection closes
+ * when the peer has taken what was sent, or after 5 s.
+ */
+export class ConnectionSession extends Session implements ConnectionHandler {
+  private readonly connection: Connection
+  private readonly onClosed: (session: ConnectionSession) => void
+  private readonly idle: Deadline | null
+  private readonly reading: Deadline | null
+  private writing: Deadline | null = null
+  private readonly writeTimeoutMs: number
+  private inputEnded = false
+  private isLingering = false
+
+  constructor(
+    program: Program,
+    layout: PipelineLayout,
+    connection: Connection,
+    limits: ConnectionLimits,
+    onClosed: (session: ConnectionSession) => void,
+  ) {
+    super(program, layout, program.newContext(new Inbound(connection)))
+    this.connection = connection
+    this.onClosed = onClosed
+    connection.handler = this
+    this.idle = limits.idleTimeoutMs > 0 ? new Deadline(limits.idleTimeoutMs, () => this.timeOut('IdleTimeout')) : null
+    this.reading = limits.readTimeoutMs > 0 ? new Deadline(limits.readTimeoutMs, () => this.timeOut('ReadTimeout')) : null
+    this.writeTimeoutMs = limits.writeTimeoutMs
+    this.idle?.touch()
+    this.reading?.touch()
+  }
+
+  override get takesText(): boolean {
+    return true
+  }
+
+  /** The flush that opens a stream, so that `handleStreamStart` and `connect` act before the client speaks. */
+  start(): void {
+    this.deliver(this.first, new Data(), null)
+  }
+
+  opened(): void {}
+
+  data(buffer: Buffer, start: number, end: number): void {
+    if (this.idle !== null) this.idle.touch()
+    if (this.reading !== null) this.reading.touch()
+    if (this.inputEnded) return
+    this.deliver(this.first, Data.borrow(buffer, start, end), null)
+  }
+
+  ended(): void {
+    this.endInput(undefined)
+  }
+
+  private endInput(fault: TrafficError | undefined): void {
+    if (this.inputEnded) return
+    this.inputEnded = true
+    this.reading?.clear()
+    this.deliver(this.first, new StreamEnd(fault), null)
+  }
+
+  drained(): void {
+    this.writing?.clear()
+  }
+
+  closed(error: TrafficError | undefined): void {
+    this.endInput(error ?? new TrafficError('ConnectionReset', 'the client closed the connection'))
+    this.stop()
+    this.program.sessionEnded(this)
+    this.onClosed(this)
+  }
+
+  /** What comes out of the pipeline goes to the connection. */
+  override process(event: Event | Latin1): void {
+    if (this.isLingering) return
+    switch (event.kind) {
+      case 0:
+        this.connection.write(event)
+        break
+      case 4:
+        this.connection.writeLatin1(event.text)
+        break
+      case 3:
+        this.connection.end()
+        if (event.error !== '') this.linger()
+        return
+      default:
+        return
+    }
+    if (this.idle !== null) this.idle.touch()
+    if (this.writeTimeoutMs > 0 && this.connection.queuedBytes > 0) this.awaitWrite()
+  }
+
+  private awaitWrite(): void {
+    this.writing ??= new Deadline(this.writeTimeoutMs, () => {
+      if (this.connection.queuedBytes > 0) this.timeOut('WriteTimeout')
+    })
+    this.writing.touch()
+  }
+
+  override linger(): void {
+    if (this.isLingering) return
+    this.isLingering = true
+    this.inputEnded = true
+    this.connection.end()
+    new Deadline(lingerMs, () => this.connection.destroy()).touch()
+  }
+
+  private timeOut(code: 'IdleTimeout' | 'ReadTimeout' | 'WriteTimeout'): void {
+    this.endInput(new TrafficError(code, 'on a client connection'))
+    this.connection.destroy()
+  }
+
+  protected override stopped(): void {
+    this.idle?.clear()
+    this.reading?.clear()
+    this.writing?.clear()
+    super.stopped()
+    if (!this.isLingering) this.connection.destroy()
+  }
+}

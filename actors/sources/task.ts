@@ -1,0 +1,87 @@
+import { every } from '../../runtime/clock.ts'
+import { TrafficError } from '../../runtime/errors.ts'
+import { MessageStart, StreamEnd, messageEnd } from '../../runtime/event.ts'
+import { parseDuration, show } from '../../runtime/options.ts'
+import { turn } from '../../runtime/turn.ts'
+import type { Event } from '../../runtime/event.ts'
+import type { Latin1 } from '../filter.ts'
+import type { PipelineLayout } from '../pipeline.ts'
+import type { Program, Source } from '../program.ts'
+import { Session } from '../session.ts'
+
+const shortestMs = 10
+const longestMs = 24 * 3_600_000
+
+/** The session of one tick: it gets an empty message, and lives until its output has ended. */
+class TaskSession extends Session {
+  private readonly onEnded: () => void
+
+  constructor(program: Program, layout: PipelineLayout, onEnded: () => void) {
+    super(program, layout, program.newContext(undefined))
+    this.onEnded = onEnded
+  }
+
+  start(): void {
+    this.deliver(this.first, new MessageStart(), null)
+    this.deliver(this.first, messageEnd, null)
+  }
+
+  override process(event: Event | Latin1): void {
+    if (event.kind === 3) this.stop()
+  }
+
+  override drain(): void {
+    this.deliver(this.first, new StreamEnd(), null)
+    this.stop()
+  }
+
+  protected override stopped(): void {
+    super.stopped()
+    this.program.sessionEnded(this)
+    this.onEnded()
+  }
+}
+
+/**
+ * A source that ticks: once at the start, or by an interval of 10 ms to 24 h of which the first tick comes at once. A
+ * tick is left out while the session of the one before has not ended, which it does with a StreamEnd at its output.
+ */
+export class TaskSource implements Source {
+  readonly listening = undefined
+  private readonly program: Program
+  private readonly layout: PipelineLayout
+  private readonly intervalMs: number
+  private current: TaskSession | undefined
+  private cancel: (() => void) | undefined
+
+  /** @throws TrafficError `BadOption` when `when` is no interval. */
+  constructor(program: Program, layout: PipelineLayout, when: string | number | undefined) {
+    const intervalMs = when === undefined || when === '' ? 0 : parseDuration(when)
+    if (intervalMs === undefined || (intervalMs !== 0 && (intervalMs < shortestMs || intervalMs > longestMs))) {
+      throw new TrafficError('BadOption', `task wants an interval of 10ms to 24h (a number is seconds), or nothing to run once, and got ${show(when)}`)
+    }
+    this.program = program
+    this.layout = layout
+    this.intervalMs = intervalMs
+  }
+
+  async start(): Promise<void> {
+    if (this.intervalMs > 0) this.cancel = every(this.intervalMs, () => this.tick())
+    this.tick()
+  }
+
+  private tick(): void {
+    if (this.current !== undefined) return
+    turn.begin(null)
+    this.current = new TaskSession(this.program, this.layout, () => {
+      this.current = undefined
+    })
+    this.current.start()
+    turn.end()
+  }
+
+  stop(): void {
+    this.cancel?.()
+    this.cancel = undefined
+  }
+}
