@@ -178,7 +178,7 @@ export class TrafficNode implements ThreadsListener {
     }
     this.say(
       `Admin on http://${showEndpoint({ address: admin.address, port: this.admin.port })}`,
-      'AdminListening',
+      'AdminReady',
     )
   }
 
@@ -195,6 +195,7 @@ export class TrafficNode implements ThreadsListener {
   private renounce(): void {
     this.firstReady.reject(new StartFailure('It was told to stop while it started.'))
     this.stage = 'draining'
+    this.log.info('Draining: no new connections, those there are finish', { code: 'Draining' })
   }
 
   /** Says where it listens, of each address once, also after a reload has brought new ones. */
@@ -266,10 +267,13 @@ export class TrafficNode implements ThreadsListener {
     )
     const cut = answers.reduce((sum, count) => sum + count, 0)
     if (cut > 0)
-      this.log.warn(`${cut} sessions were cut after ${drainTimeoutMs / 1000} s`, {
-        code: 'DrainTimeout',
-        cut,
-      })
+      this.log.warn(
+        `${cut} ${cut === 1 ? 'session was' : 'sessions were'} cut after ${drainTimeoutMs / 1000} s`,
+        {
+          code: 'DrainTimeout',
+          cut,
+        },
+      )
     return cut
   }
 
@@ -280,10 +284,8 @@ export class TrafficNode implements ThreadsListener {
   }
 
   failed(thread: ServingThread, text: string): void {
-    if (this.stage === 'starting') {
-      this.firstReady.reject(new StartFailure(text))
-      return
-    }
+    if (this.stage === 'starting') this.firstReady.reject(new StartFailure(text))
+    if (this.stage !== 'serving') return
     this.log.error(`Thread ${thread.slot} cannot use the script.\n${text}`, {
       code: 'ScriptError',
       source: 'script',

@@ -91,6 +91,7 @@ class Shard {
         acquireSocket: (address, port) => this.acquireSocket(address, port),
         mesh: setup.threads > 1 ? this.mesh : undefined,
         log: this.log,
+        script: setup.script,
       })
       if (setup.isVerifyOnly) engine.verify(builder)
       else await engine.start(builder)

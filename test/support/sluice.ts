@@ -16,6 +16,13 @@ export interface Line {
   readonly thread?: number
 }
 
+export interface StartOptions {
+  readonly cwd?: string
+  readonly env?: NodeJS.ProcessEnv
+  /** What to run instead of the launcher. */
+  readonly program?: string
+}
+
 /** A `sluice` process under test. */
 export class SluiceProcess {
   readonly child: ChildProcess
@@ -25,8 +32,8 @@ export class SluiceProcess {
   stderr = ''
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 
-  constructor(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}) {
-    this.child = spawn(process.execPath, [launcher, ...args], {
+  constructor(args: readonly string[], options: StartOptions = {}) {
+    this.child = spawn(process.execPath, [options.program ?? launcher, ...args], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -77,25 +84,29 @@ function readLine(line: string): Line {
 export function startSluice(
   t: ExecutionContext,
   args: readonly string[],
-  options?: { cwd?: string; env?: NodeJS.ProcessEnv },
+  options?: StartOptions,
 ): SluiceProcess {
-  const process = new SluiceProcess(args, options)
+  const sluice = new SluiceProcess(args, options)
+  const kill = (): void => void sluice.child.kill('SIGKILL')
+  // A test that runs out of time is ended without its teardown.
+  process.once('exit', kill)
   t.teardown(async () => {
-    process.child.kill('SIGKILL')
-    await process.exited
+    process.off('exit', kill)
+    kill()
+    await sluice.exited
   })
-  return process
+  return sluice
 }
 
 /** Runs `sluice` to its end. */
 export async function runSluice(
   t: ExecutionContext,
   args: readonly string[],
-  options?: { cwd?: string; env?: NodeJS.ProcessEnv },
+  options?: StartOptions,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const process = startSluice(t, args, options)
-  const { code } = await process.exited
-  return { code, stdout: process.stdout, stderr: process.stderr }
+  const sluice = startSluice(t, args, options)
+  const { code } = await sluice.exited
+  return { code, stdout: sluice.stdout, stderr: sluice.stderr }
 }
 
 /** A folder that is gone after the test. */
