@@ -108,9 +108,11 @@ export class BodyReader {
         this.state = done
         return reached
       } else if (state === inUntilClose) {
-        this.received += end - at
-        if (this.received > this.limits.maxBodyBytes) return this.fail(violations.bodyTooLarge)
-        this.sink.body(buffer, at, end)
+        const room = this.limits.maxBodyBytes - this.received
+        const reached = Math.min(end, at + room)
+        this.received += reached - at
+        if (reached > at) this.sink.body(buffer, at, reached)
+        if (reached < end && this.state === inUntilClose) return this.fail(violations.bodyTooLarge)
         return end
       } else if (state === done) {
         return at

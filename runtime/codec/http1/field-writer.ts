@@ -61,7 +61,7 @@ export function fieldLines(
     at += 2
     if (value === undefined || value === null) continue
     const lower = lowerNameOf(name)
-    if (lower === '' || isDropped(lower)) continue
+    if ((lower === '' && name !== '') || isDropped(lower)) continue
     if (isKnown && parsed[at - 1] === value) text += `${name}: ${value as string}\r\n`
     else text += fieldLine(isKnown ? name : tokenText('Field name', name), value)
   }
