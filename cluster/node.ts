@@ -72,6 +72,8 @@ export class TrafficNode implements ThreadsListener {
   private stage: Stage = 'starting'
   /** The load of the script that the threads run, or are to run when they start. */
   private generation = 1
+  /** How often it was loaded, failures included. */
+  private loads = 1
   private reloading: Promise<string | undefined> = Promise.resolve(undefined)
   private lostThreads = 0
   /** Addresses of which the main thread keeps sockets. */
@@ -216,7 +218,8 @@ export class TrafficNode implements ThreadsListener {
 
   private async reloadNow(): Promise<string | undefined> {
     if (this.stage !== 'serving') return 'It is not serving, so there is nothing to reload.'
-    const generation = this.generation + 1
+    // Never used twice: a thread keeps the modules of every load, those that failed too.
+    const generation = ++this.loads
     // A thread that is just starting may get the old script: it is brought up to date when it is ready.
     const failure = await reloadThreads(this.threads.ready, generation)
     if (failure !== undefined) {

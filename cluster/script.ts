@@ -1,3 +1,4 @@
+import { dialectGlobals } from '../runtime/api/index.ts'
 import type { Logger } from '../runtime/log.ts'
 import { loadScript } from '../runtime/script/loader.ts'
 import { formatScriptError, ScriptError } from '../runtime/script/script-error.ts'
@@ -6,7 +7,7 @@ import { formatScriptError, ScriptError } from '../runtime/script/script-error.t
 export async function loadBuilder(script: string, generation: number, log: Logger): Promise<unknown> {
   const loaded = await loadScript(script, {
     generation,
-    dialectGlobals: {},
+    dialectGlobals,
     sluiceModule: new URL('../actors/index.ts', import.meta.url).href,
   })
   for (const warning of loaded.warnings)
