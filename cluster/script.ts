@@ -1,21 +1,33 @@
+import { builderMethods, definitionOf, ScriptBuilder } from '../actors/script/builder.ts'
+import { scriptConsole } from '../observability/script-console.ts'
 import { dialectGlobals } from '../runtime/api/index.ts'
 import type { Logger } from '../runtime/log.ts'
 import { loadScript } from '../runtime/script/loader.ts'
 import { formatScriptError, ScriptError } from '../runtime/script/script-error.ts'
 
+/** What a script finds in the thread, put there once. */
+export function prepareGlobals(log: Logger): void {
+  globalThis.console = scriptConsole(log)
+}
+
 /** Loads what the script built, and tells the log what the loader has to warn of. */
 export async function loadBuilder(script: string, generation: number, log: Logger): Promise<unknown> {
   const loaded = await loadScript(script, {
     generation,
-    dialectGlobals,
+    dialectGlobals: {
+      ...dialectGlobals,
+      pipy: (variables: unknown) => new ScriptBuilder(variables, true),
+      console: globalThis.console,
+    },
     sluiceModule: new URL('../actors/index.ts', import.meta.url).href,
+    isBuilder: value => definitionOf(value) !== undefined,
+    methods: builderMethods,
   })
-  for (const warning of loaded.warnings)
-    log.warn(String(warning), { code: 'ScriptWarning', source: 'script' })
+  for (const warning of loaded.warnings) log.warn(warning, { code: 'ScriptWarning', source: 'script' })
   return loaded.value
 }
 
 /** Why a script cannot be used, for a terminal: file, line, the line itself, what to do. */
 export function explainScript(thrown: unknown, file: string): string {
-  return formatScriptError(ScriptError.of(thrown, { file }))
+  return formatScriptError(ScriptError.of(thrown, { file, methods: builderMethods }))
 }

@@ -22,7 +22,7 @@ import type {
   ThreadSetup,
   ThreadStatus,
 } from './protocol.ts'
-import { explainScript, loadBuilder } from './script.ts'
+import { explainScript, loadBuilder, prepareGlobals } from './script.ts'
 
 /** How long the main thread may take to give a socket. */
 const acquireSocketMs = 10_000
@@ -68,6 +68,7 @@ class Shard {
     this.main = new Dialogue(port, { note: note => this.hear(note), request: request => this.serve(request) })
     this.relay = new LogRelay(records => this.main.tell({ kind: 'log', records }))
     this.log = createLogger({ level: data.logLevel, thread: slot, sink: this.relay.sink })
+    prepareGlobals(this.log)
     // A promise that a script forgot to handle is a fault to tell, not a reason to drop every session of the thread.
     process.on('unhandledRejection', thrown => {
       const { code, message, stack } = toFault(thrown, 'RuntimeError')

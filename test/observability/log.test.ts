@@ -1,6 +1,7 @@
 import test from 'ava'
 import { createLogger, humanLines, jsonLines, type LogRecord, stringify } from '../../observability/log.ts'
 import { LogRelay } from '../../observability/log-relay.ts'
+import { scriptConsole } from '../../observability/script-console.ts'
 import { Occurrences } from '../support/occurrences.ts'
 
 const collect = (): { records: LogRecord[]; sink: (record: LogRecord) => void } => {
@@ -103,4 +104,25 @@ test('a field that cannot cross threads does not silence its message', t => {
   createLogger({ level: 'info', sink: relay.sink }).error('no', { what: () => 1 })
   t.is(posts[0]?.[0]?.message, 'no')
   t.is(posts[0]?.[0]?.fields.what, 'function what')
+})
+
+test('the console of scripts writes to the log, at the level of the method', t => {
+  const { records, sink } = collect()
+  const console = scriptConsole(createLogger({ level: 'info', sink }))
+  console.debug('unseen')
+  console.log('%s is %d', 'it', 7, { a: 1 })
+  console.warn('careful')
+  console.error(new Error('no'))
+  console.table([{ a: 1 }])
+  t.deepEqual(
+    records.slice(0, 2).map(({ level, message }) => [level, message]),
+    [
+      ['info', 'it is 7 { a: 1 }'],
+      ['warn', 'careful'],
+    ],
+  )
+  t.is(records[2]?.level, 'error')
+  t.regex(records[2]?.message ?? '', /^Error: no\n/)
+  t.regex(records[3]?.message ?? '', /a[\s\S]*\n[\s\S]*1/, 'a table is one record of several lines')
+  t.true(records.every(record => record.fields.source === 'script'))
 })
