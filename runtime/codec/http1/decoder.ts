@@ -208,6 +208,13 @@ export abstract class MessageDecoder<H> {
     return this.section.httpMinor > 0 || (options & ConnectionOption.keepAlive) !== 0
   }
 
+  /** RFC 9110 §7.8: an Upgrade counts when Connection nominates it, and not in HTTP/1.0. */
+  protected settleUpgrade(): void {
+    const section = this.section
+    if (section.upgrade === '') return
+    if (section.httpMinor === 0 || (section.connection & ConnectionOption.upgrade) === 0) section.upgrade = ''
+  }
+
   /**
    * Works through Connection options beyond the usual ones: drops the fields that they name (RFC 9110 §7.6.1), but
    * never those that frame or route the message, which a client could otherwise take out of the proxy's hand.

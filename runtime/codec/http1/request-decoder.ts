@@ -3,7 +3,7 @@ import { dropFields } from './fields.ts'
 import { Framing } from './framing.ts'
 import { RequestHead, splitTarget } from './head.ts'
 import type { HeadLimits } from './limits.ts'
-import { ConnectionOption, SectionKind } from './section.ts'
+import { SectionKind } from './section.ts'
 import { violations } from './violations.ts'
 
 export type RequestSink = MessageSink<RequestHead>
@@ -36,7 +36,7 @@ export class RequestDecoder extends MessageDecoder<RequestHead> {
       return this.fail(violations.connectWithBody)
     let raw = section.text()
     if (section.nominated !== '') raw = this.dropNominated(raw)
-    if (section.upgrade !== '' && (section.connection & ConnectionOption.upgrade) === 0) section.upgrade = ''
+    this.settleUpgrade()
     const head = new RequestHead(raw, section, framing, this.persists())
     if (head.isAbsolute) takeHostFromTarget(head)
     return this.deliver(head, framing)

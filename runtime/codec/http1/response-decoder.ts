@@ -3,7 +3,7 @@ import { dropFields } from './fields.ts'
 import { Framing } from './framing.ts'
 import { ResponseHead } from './head.ts'
 import type { HeadLimits } from './limits.ts'
-import { ConnectionOption, SectionKind, type SectionReader } from './section.ts'
+import { SectionKind, type SectionReader } from './section.ts'
 import { violations } from './violations.ts'
 
 export type ResponseSink = MessageSink<ResponseHead>
@@ -25,6 +25,7 @@ export class ResponseDecoder extends MessageDecoder<ResponseHead> {
   /** Requests under way, oldest first; those before `next` have been answered. */
   private readonly expected: number[] = []
   private next = 0
+  private last = 0
 
   constructor(sink: ResponseSink, limits?: Partial<HeadLimits>) {
     super(SectionKind.response, sink, limits)
@@ -32,20 +33,21 @@ export class ResponseDecoder extends MessageDecoder<ResponseHead> {
 
   /** Announces the response to a request with this method. Responses come in the order of their requests. */
   expect(method: string): void {
-    if (this.next === this.expected.length) {
-      this.expected.length = 0
+    // Begun anew whenever it is empty: it grows to the deepest pipeline, and never shrinks an array, which is dear.
+    if (this.next === this.last) {
       this.next = 0
+      this.last = 0
     }
-    this.expected.push(method === 'HEAD' ? bodiless : method === 'CONNECT' ? tunnelling : ordinary)
+    this.expected[this.last++] = method === 'HEAD' ? bodiless : method === 'CONNECT' ? tunnelling : ordinary
   }
 
   /** Number of requests whose response has not begun. */
   get expectations(): number {
-    return this.expected.length - this.next
+    return this.last - this.next
   }
 
   protected expectsMessage(): boolean {
-    return this.next < this.expected.length
+    return this.next < this.last
   }
 
   protected startMessage(): boolean {
@@ -80,7 +82,7 @@ export class ResponseDecoder extends MessageDecoder<ResponseHead> {
       section.isChunked = false
       section.contentLength = -1
     }
-    if (section.upgrade !== '' && (section.connection & ConnectionOption.upgrade) === 0) section.upgrade = ''
+    this.settleUpgrade()
     const persists = framing !== Framing.untilClose && this.persists()
     if (startsTunnel) this.tunnel()
     return this.deliver(new ResponseHead(raw, section, framing, persists), framing)

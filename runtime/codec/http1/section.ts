@@ -114,6 +114,7 @@ export class SectionReader {
   connection = 0
   /** Connection options that are not one of the usual: names of fields to be dropped, comma-separated. */
   nominated = ''
+  private nominations = 0
   upgrade = ''
   expectsContinue = false
   acceptsTrailers = false
@@ -186,6 +187,7 @@ export class SectionReader {
     this.hostCount = 0
     this.connection = 0
     this.nominated = ''
+    this.nominations = 0
     this.upgrade = ''
     this.expectsContinue = false
     this.acceptsTrailers = false
@@ -354,8 +356,7 @@ export class SectionReader {
       case encodingField:
         return this.noteEncoding(buffer, start, end)
       case connectionField:
-        this.noteConnection(buffer, start, end)
-        return isCut
+        return this.noteConnection(buffer, start, end)
       case upgradeField:
         this.upgrade += (this.upgrade === '' ? '' : ', ') + latin1(buffer, start, end)
         return isCut
@@ -370,14 +371,21 @@ export class SectionReader {
     }
   }
 
-  private noteConnection(buffer: Buffer, start: number, end: number): void {
+  private noteConnection(buffer: Buffer, start: number, end: number): number {
     const length = end - start
-    if (length === 10 && equalsToken(buffer, start, 'keep-alive'))
+    if (length === 10 && equalsToken(buffer, start, 'keep-alive')) {
       this.connection |= ConnectionOption.keepAlive
-    else if (length === 5 && equalsToken(buffer, start, 'close')) this.connection |= ConnectionOption.close
-    else if (length === 7 && equalsToken(buffer, start, 'upgrade'))
+    } else if (length === 5 && equalsToken(buffer, start, 'close')) {
+      this.connection |= ConnectionOption.close
+    } else if (length === 7 && equalsToken(buffer, start, 'upgrade')) {
       this.connection |= ConnectionOption.upgrade
-    else if (length > 0) this.nominated += `,${latin1(buffer, start, end)}`
+    } else if (length > 0) {
+      this.nominated += `,${latin1(buffer, start, end)}`
+      // Each is looked for among the fields, so there may be no more of them than fields.
+      for (let at = start; at < end; at++) if (buffer[at] === 0x2c) this.nominations++
+      if (++this.nominations > this.limits.maxFields) return this.fail(violations.tooManyFields)
+    }
+    return isCut
   }
 
   /** RFC 9112 §6.3: lists are refused even if equal; an equal repetition is tolerated in a response, once. */

@@ -178,11 +178,15 @@ export function scanStatusLine(
 ): number {
   let at = from
   if (section.phase === inFirst) {
-    // "HTTP/1.1 200" is 12 bytes, each of which has one place.
-    for (; at < base + 12; at++) {
-      if (at === stop) return pause(section, inFirst, at - base)
-      if (!isStatusByte(section, at - base, buffer[at] as number))
-        return section.fail(violations.badStatusLine)
+    if (at === base && stop - at >= 12 && isUsualStatus(section, buffer, at)) {
+      at += 12
+    } else {
+      // "HTTP/1.1 200" is 12 bytes, each of which has one place.
+      for (; at < base + 12; at++) {
+        if (at === stop) return pause(section, inFirst, at - base)
+        if (!isStatusByte(section, at - base, buffer[at] as number))
+          return section.fail(violations.badStatusLine)
+      }
     }
     if (section.httpMajor !== 1 || section.httpMinor > 1) return section.fail(violations.unsupportedVersion)
     if (section.status < 100) return section.fail(violations.badStatusLine)
@@ -212,6 +216,19 @@ export function scanStatusLine(
   if (buffer[at] !== LF) return section.fail(violations.bareCR)
   section.lineEnd = at + 1 - base
   return at + 1
+}
+
+/** Takes `HTTP/1.1` and a status at once, when they are there. */
+function isUsualStatus(section: SectionReader, buffer: Buffer, at: number): boolean {
+  const hundreds = (buffer[at + 9] as number) - 0x30
+  const tens = (buffer[at + 10] as number) - 0x30
+  const ones = (buffer[at + 11] as number) - 0x30
+  if (hundreds < 0 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return false
+  if (!equalsText(buffer, at, 'HTTP/1.1 ')) return false
+  section.httpMajor = 1
+  section.httpMinor = 1
+  section.status = hundreds * 100 + tens * 10 + ones
+  return true
 }
 
 function isStatusByte(section: SectionReader, index: number, byte: number): boolean {

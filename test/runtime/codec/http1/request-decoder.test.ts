@@ -64,6 +64,16 @@ test('an Upgrade that Connection does not nominate is not one', t => {
   t.is(requestHead('GET / HTTP/1.1', 'Host: x', 'Upgrade: h2c').upgrade, undefined)
 })
 
+test('an Upgrade in HTTP/1.0 is ignored, RFC 9110 §7.8', t => {
+  t.is(requestHead('GET / HTTP/1.0', 'Connection: upgrade', 'Upgrade: websocket').upgrade, undefined)
+})
+
+test('Connection may name no more fields than there may be', t => {
+  const request = (count: number) => `${line}Connection: ${'a,'.repeat(count - 1)}a\r\n\r\n`
+  t.is(readRequests(request(100)).heads.length, 1)
+  t.is(readRequests(request(101)).broken, 'tooManyFields')
+})
+
 test('persistence follows version and Connection, RFC 9112 §9.3', t => {
   t.true(requestHead('GET / HTTP/1.1', 'Host: x').keepAlive)
   t.false(requestHead('GET / HTTP/1.1', 'Host: x', 'connection: CLOSE').keepAlive)
