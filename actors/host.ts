@@ -4,7 +4,11 @@ import type { FaultRecord } from '../runtime/errors.ts'
 export interface HostStatus {
   readonly thread: number
   readonly sessions: number
-  readonly listeners: readonly { readonly address: string; readonly port: number; readonly connections: number }[]
+  readonly listeners: readonly {
+    readonly address: string
+    readonly port: number
+    readonly connections: number
+  }[]
   readonly edges: readonly LedgerRow[]
   readonly deadLetters: number
 }

@@ -1,7 +1,7 @@
 import type { Message } from '../runtime/event.ts'
-import type { Edge } from './kernel/ledger.ts'
-import type { Context } from './context.ts'
 import type { Source } from '../runtime/turn.ts'
+import type { Context } from './context.ts'
+import type { Edge } from './kernel/ledger.ts'
 
 /**
  * How a program reaches its pipelines with `placement: 'node'`: one actor per key for all threads, on the thread that

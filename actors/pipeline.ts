@@ -40,7 +40,13 @@ export class Pipeline extends Actor<Event> implements EventPort {
   private readonly outlet: EventPort
   private hasEnded = false
 
-  constructor(layout: PipelineLayout, context: Context, session: Session | null, owner: Actor | null, outlet: EventPort | null) {
+  constructor(
+    layout: PipelineLayout,
+    context: Context,
+    session: Session | null,
+    owner: Actor | null,
+    outlet: EventPort | null,
+  ) {
     super()
     this.layout = layout
     this.context = context

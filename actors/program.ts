@@ -18,7 +18,10 @@ export interface Surroundings {
   /** Reaches the pipelines with `placement: 'node'`. */
   readonly nodePipelines: NodePipelines
   /** Asks the process for a listening socket; no `fd` means: bind one yourself. */
-  readonly acquireSocket: (address: string, port: number) => Promise<{ readonly fd?: number | undefined; readonly port: number }>
+  readonly acquireSocket: (
+    address: string,
+    port: number,
+  ) => Promise<{ readonly fd?: number | undefined; readonly port: number }>
 }
 
 /** A source of sessions: `listen`, `task`. */
@@ -28,7 +31,9 @@ export interface Source {
   /** No new sessions from now on. */
   stop(): void
   /** What it listens on, once it does. */
-  readonly listening: { readonly address: string; readonly port: number; readonly connections: number } | undefined
+  readonly listening:
+    | { readonly address: string; readonly port: number; readonly connections: number }
+    | undefined
 }
 
 /**
@@ -55,7 +60,11 @@ export class Program {
 
   /** A context from scratch: initial values are shared by reference, as evaluated once at load. */
   newContext(inbound: Inbound | undefined): Context {
-    const builtins: Builtins = { __inbound: inbound, __thread: this.surroundings.thread, __filename: this.filename }
+    const builtins: Builtins = {
+      __inbound: inbound,
+      __thread: this.surroundings.thread,
+      __filename: this.filename,
+    }
     return { ...this.variables, ...builtins }
   }
 
@@ -116,14 +125,23 @@ export class Program {
   }
 
   /** No new sessions; those there are finish what they are at. Resolves when none is left. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    return this.windDown(true)
+  }
+
+  /** Another program has taken over: the same, but nobody is hurried, so that no client sees a connection close on it. */
+  retire(): Promise<void> {
+    return this.windDown(false)
+  }
+
+  private async windDown(closesIdle: boolean): Promise<void> {
     this.isDraining = true
     for (const source of this.sources) source.stop()
-    if (this.isIdle) return
     const idle = new Promise<void>(resolve => {
       this.whenIdle = resolve
     })
-    for (const session of [...this.sessions]) session.drain()
+    for (const session of [...this.sessions]) session.drain(closesIdle)
+    this.checkIdle()
     await idle
   }
 

@@ -5,8 +5,12 @@ import type { Program } from './program.ts'
 
 /** Something in a session that knows how to come to an end by itself, like an HTTP connection between two requests. */
 export interface Drainable {
-  /** Finish what is under way, take nothing new. */
-  drain(): void
+  /**
+   * Finish what is under way, take nothing new.
+   *
+   * @param closesIdle false leaves a peer that is about to say something the time to say it
+   */
+  drain(closesIdle: boolean): void
 }
 
 /**
@@ -22,7 +26,6 @@ export abstract class Session extends Pipeline {
     super(layout, context, null, null, null)
     this.program = program
     this.id = program.nextSessionId()
-    program.sessionStarted(this)
   }
 
   /** Names the session in paths of actors. */
@@ -44,11 +47,11 @@ export abstract class Session extends Pipeline {
   /** Names who is asked when this session has to finish; without one it runs until its stream ends. */
   set onDrain(drainable: Drainable) {
     this.drainable = drainable
-    if (this.program.isDraining) drainable.drain()
+    if (this.program.isDraining) drainable.drain(false)
   }
 
   /** Finish what is under way, take nothing new. */
-  drain(): void {
-    this.drainable?.drain()
+  drain(closesIdle: boolean): void {
+    this.drainable?.drain(closesIdle)
   }
 }

@@ -1,6 +1,6 @@
-import { builderMethods, definitionOf, ScriptBuilder } from '../actors/script/builder.ts'
+import { builderMethods, definitionOf } from '../actors/script/builder.ts'
+import { dialectGlobals } from '../actors/script/dialect-globals.ts'
 import { scriptConsole } from '../observability/script-console.ts'
-import { dialectGlobals } from '../runtime/api/index.ts'
 import type { Logger } from '../runtime/log.ts'
 import { loadScript } from '../runtime/script/loader.ts'
 import { formatScriptError, ScriptError } from '../runtime/script/script-error.ts'
@@ -14,11 +14,7 @@ export function prepareGlobals(log: Logger): void {
 export async function loadBuilder(script: string, generation: number, log: Logger): Promise<unknown> {
   const loaded = await loadScript(script, {
     generation,
-    dialectGlobals: {
-      ...dialectGlobals,
-      pipy: (variables: unknown) => new ScriptBuilder(variables, true),
-      console: globalThis.console,
-    },
+    dialectGlobals: { ...dialectGlobals, console: globalThis.console },
     sluiceModule: new URL('../actors/index.ts', import.meta.url).href,
     isBuilder: value => definitionOf(value) !== undefined,
     methods: builderMethods,

@@ -1,5 +1,5 @@
 import { TrafficError } from '../../runtime/errors.ts'
-import { type OptionSpecs, type Resolved, parseOptions, show } from '../../runtime/options.ts'
+import { type OptionSpecs, parseOptions, type Resolved, show } from '../../runtime/options.ts'
 import type { Context } from '../context.ts'
 import type { FilterLayout } from '../filter.ts'
 import type { Edge, EdgeKind, Policy } from '../kernel/ledger.ts'
@@ -35,13 +35,19 @@ export interface FilterDefinition {
   build(call: FilterCall): FilterLayout
 }
 
-/** Where a sub-pipeline lives. */
-export type Target = { readonly kind: 'local'; readonly layout: PipelineLayout } | { readonly kind: 'node'; readonly name: string }
+export type Callback = (...args: never[]) => unknown
 
-/** How the builder finds pipelines for a call: by name, or from what `.to(…)` or a `$ => …` gave. */
-export interface TargetFinder {
+/** Where a sub-pipeline lives. */
+export type Target =
+  | { readonly kind: 'local'; readonly layout: PipelineLayout }
+  | { readonly kind: 'node'; readonly name: string }
+
+/** What a call needs of the script that it stands in: its other pipelines, and how its callbacks are called. */
+export interface ScriptAccess {
+  /** A callback as the filters call it: with the context last, which the dialect keeps elsewhere. */
+  callback(callback: Callback): Callback
   named(name: string): Target
-  inline(build: (...args: never[]) => unknown, given: StageKind): Target
+  inline(build: Callback, given: StageKind): Target
 }
 
 /** One call of a filter in a script, while it is turned into a layout. */
@@ -53,10 +59,19 @@ export class FilterCall {
   /** What the stream is made of where it stands. */
   readonly stage: StageKind
   private readonly args: unknown[]
-  private readonly finder: TargetFinder
+  private readonly finder: ScriptAccess
   private readonly attached: unknown
 
-  constructor(definition: FilterDefinition, program: Program, within: string, stage: StageKind, args: readonly unknown[], attached: unknown, finder: TargetFinder) {
+  /** @param attached what `.to(…)` gave, if it was called */
+  constructor(
+    definition: FilterDefinition,
+    program: Program,
+    within: string,
+    stage: StageKind,
+    args: readonly unknown[],
+    attached: unknown,
+    finder: ScriptAccess,
+  ) {
     this.definition = definition
     this.program = program
     this.within = within
@@ -75,8 +90,14 @@ export class FilterCall {
     return this.args.length
   }
 
-  /** Takes the next argument, whatever it is. */
+  /** Takes the next argument, whatever it is. A function is taken to be a callback, which gets the context last. */
   take(): unknown {
+    const value = this.args.shift()
+    return typeof value === 'function' ? this.finder.callback(value as Callback) : value
+  }
+
+  /** Takes the next argument as what `resolve` wants: a name or `$ => $…`. */
+  takeTarget(): unknown {
     return this.args.shift()
   }
 
@@ -89,7 +110,10 @@ export class FilterCall {
     if (this.attached !== undefined) return this.resolve(this.attached)
     const first = this.peek()
     if (typeof first === 'string') return this.finder.named(this.take() as string)
-    throw new TrafficError('BadOption', `${this.name} wants a pipeline to send to: add .to($ => $…) or .to('name') behind it`)
+    throw new TrafficError(
+      'BadOption',
+      `${this.name} wants a pipeline to send to: add .to($ => $…) or .to('name') behind it`,
+    )
   }
 
   /** A sub-pipeline given as an argument: a name or `$ => $…`. */
@@ -97,9 +121,12 @@ export class FilterCall {
     if (typeof value === 'string') return this.finder.named(value)
     if (typeof value === 'function') {
       const given = this.definition.sub ?? 'same'
-      return this.finder.inline(value as (...args: never[]) => unknown, given === 'same' ? this.stage : given)
+      return this.finder.inline(value as Callback, given === 'same' ? this.stage : given)
     }
-    throw new TrafficError('BadOption', `${this.name} wants a pipeline, as a name or $ => $…, and got ${show(value)}`)
+    throw new TrafficError(
+      'BadOption',
+      `${this.name} wants a pipeline, as a name or $ => $…, and got ${show(value)}`,
+    )
   }
 
   /** The sub-pipeline, where only one on this thread makes sense because answers come back from it. */
@@ -114,7 +141,8 @@ export class FilterCall {
   /** Takes a callback. */
   callback<F>(what: string): F {
     const value = this.take()
-    if (typeof value !== 'function') throw new TrafficError('BadOption', `${this.name} wants ${what}, and got ${show(value)}`)
+    if (typeof value !== 'function')
+      throw new TrafficError('BadOption', `${this.name} wants ${what}, and got ${show(value)}`)
     return value as F
   }
 
@@ -128,7 +156,10 @@ export class FilterCall {
   /** There must be nothing left. */
   end(): void {
     if (this.args.length > 0) {
-      throw new TrafficError('BadOption', `${this.name}${this.definition.signature} got an argument too many: ${show(this.args[0])}`)
+      throw new TrafficError(
+        'BadOption',
+        `${this.name}${this.definition.signature} got an argument too many: ${show(this.args[0])}`,
+      )
     }
   }
 
@@ -137,7 +168,8 @@ export class FilterCall {
   }
 }
 
-export const targetName = (target: Target): string => (target.kind === 'local' ? target.layout.name : target.name)
+export const targetName = (target: Target): string =>
+  target.kind === 'local' ? target.layout.name : target.name
 
 /** A callback that gets nothing but the context. */
 export type ContextCallback<R> = (ctx: Context) => R

@@ -83,5 +83,7 @@ export const filterTable = [
 
 /** Every filter by its name and its older names. */
 export const filtersByName: ReadonlyMap<string, FilterDefinition> = new Map(
-  filterTable.flatMap(definition => [definition.name, ...definition.aliases].map(name => [name, definition] as const)),
+  filterTable.flatMap(definition =>
+    [definition.name, ...definition.aliases].map(name => [name, definition] as const),
+  ),
 )

@@ -1,10 +1,25 @@
 import { TrafficError } from '../../runtime/errors.ts'
-import { Data, type Event, Message, MessageEnd, MessageStart, StreamEnd, isEvent, messageEnd } from '../../runtime/event.ts'
+import {
+  Data,
+  type Event,
+  isEvent,
+  Message,
+  MessageEnd,
+  MessageStart,
+  messageEnd,
+  StreamEnd,
+} from '../../runtime/event.ts'
 import { show } from '../../runtime/options.ts'
 import type { EventPort } from '../filter.ts'
 
 /** What a script may give in place of an event: an event, a Message, an array of them, or nothing. */
-export type Replacement = Event | Message | readonly (Event | Message | null | undefined)[] | null | undefined | void
+export type Replacement =
+  | Event
+  | Message
+  | readonly (Event | Message | null | undefined)[]
+  | null
+  | undefined
+  | void
 
 /**
  * Gives a replacement to `port`: a Message as its events, arrays in order, null and undefined as nothing.
@@ -17,14 +32,22 @@ export function emitReplacement(replacement: unknown, port: EventPort): void {
   else if (replacement instanceof Data) port.process(replacement.clone())
   else if (isEvent(replacement)) port.process(replacement)
   else if (Array.isArray(replacement)) for (const element of replacement) emitReplacement(element, port)
-  else throw new TrafficError('RuntimeError', `a replacement must be an event, a Message, or an array of them, and is ${show(replacement)}`)
+  else
+    throw new TrafficError(
+      'RuntimeError',
+      `a replacement must be an event, a Message, or an array of them, and is ${show(replacement)}`,
+    )
 }
 
 /** The events of a message, one after the other. */
 export function emitMessage(message: Message, port: EventPort): void {
   port.process(new MessageStart(message.head))
   if (message.body !== undefined && message.body.size > 0) port.process(message.body.clone())
-  port.process(message.tail === undefined && message.payload === undefined ? messageEnd : new MessageEnd(message.tail, message.payload))
+  port.process(
+    message.tail === undefined && message.payload === undefined
+      ? messageEnd
+      : new MessageEnd(message.tail, message.payload),
+  )
 }
 
 /** Whether a value can be a replacement: what a filter checks when the script is loaded. */

@@ -202,7 +202,13 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     const fault = TrafficError.from(thrown)
     this.reason = fault
     this.status = Status.stopping
-    kernel.deadLetters.add({ to: this.path, reason: 'failed', message: describe(message), fault: fault.toRecord(), history: this.history() })
+    kernel.deadLetters.add({
+      to: this.path,
+      reason: 'failed',
+      message: describe(message),
+      fault: fault.toRecord(),
+      history: this.history(),
+    })
     if (message instanceof Ask) message.fail(fault)
     this.failed(fault, message)
   }

@@ -52,11 +52,24 @@ export class Edge {
   }
 
   get isBalanced(): boolean {
-    return this.accepted === this.delivered + this.duplicate + this.deadLettered + this.dropped + this.inFlight
+    return (
+      this.accepted === this.delivered + this.duplicate + this.deadLettered + this.dropped + this.inFlight
+    )
   }
 
   row(): LedgerRow {
     const { kind, from, to, accepted, delivered, duplicate, deadLettered, inFlight, lastFault } = this
-    return { kind, from, to, accepted, delivered, duplicate, deadLettered, dropped: Object.fromEntries(this.droppedBy), inFlight, lastFault }
+    return {
+      kind,
+      from,
+      to,
+      accepted,
+      delivered,
+      duplicate,
+      deadLettered,
+      dropped: Object.fromEntries(this.droppedBy),
+      inFlight,
+      lastFault,
+    }
   }
 }

@@ -62,7 +62,11 @@ export class Mailbox {
 
   private grow(): void {
     const size = this.ports.length
-    const unroll = <T>(ring: (T | null)[]): (T | null)[] => [...ring.slice(this.head), ...ring.slice(0, this.head), ...new Array(size).fill(null)]
+    const unroll = <T>(ring: (T | null)[]): (T | null)[] => [
+      ...ring.slice(this.head),
+      ...ring.slice(0, this.head),
+      ...new Array(size).fill(null),
+    ]
     this.ports = unroll(this.ports)
     this.messages = unroll(this.messages)
     this.edges = unroll(this.edges)

@@ -46,11 +46,14 @@ export class ConnectionSession extends Session implements ConnectionHandler {
     onClosed: (session: ConnectionSession) => void,
   ) {
     super(program, layout, program.newContext(new Inbound(connection)))
+    program.sessionStarted(this)
     this.connection = connection
     this.onClosed = onClosed
     connection.handler = this
-    this.idle = limits.idleTimeoutMs > 0 ? new Deadline(limits.idleTimeoutMs, () => this.timeOut('IdleTimeout')) : null
-    this.reading = limits.readTimeoutMs > 0 ? new Deadline(limits.readTimeoutMs, () => this.timeOut('ReadTimeout')) : null
+    this.idle =
+      limits.idleTimeoutMs > 0 ? new Deadline(limits.idleTimeoutMs, () => this.timeOut('IdleTimeout')) : null
+    this.reading =
+      limits.readTimeoutMs > 0 ? new Deadline(limits.readTimeoutMs, () => this.timeOut('ReadTimeout')) : null
     this.writeTimeoutMs = limits.writeTimeoutMs
     this.idle?.touch()
     this.reading?.touch()

@@ -1,6 +1,6 @@
-import { type Resolved, count, duration, flag, optional, size } from '../../runtime/options.ts'
 import { parseListenAddress } from '../../runtime/net/address.ts'
 import type { Connection, Listener, TLSServerOptions } from '../../runtime/net/transport.ts'
+import { count, duration, flag, optional, type Resolved, size } from '../../runtime/options.ts'
 import type { PipelineLayout } from '../pipeline.ts'
 import type { Program, Source } from '../program.ts'
 import { ConnectionSession } from './connection-session.ts'
@@ -8,16 +8,45 @@ import { ConnectionSession } from './connection-session.ts'
 const isTLS = (value: unknown): value is TLSServerOptions => typeof value === 'object' && value !== null
 
 export const listenOptions = {
-  maxConnections: count(0, 'Connections of this thread at one time; further ones wait in the backlog of the kernel and are not refused. 0: no limit, since the descriptors of the process are one already.'),
-  readTimeout: duration(0, 'Closes a connection from which nothing was received for so long. None by default: a client that waits for a long answer sends nothing.'),
-  writeTimeout: duration(60_000, 'Closes a connection that has taken nothing of what is to be sent for so long: a client that stopped reading.'),
-  idleTimeout: duration(72_000, 'Closes a connection on which nothing moved in either direction for so long. Longer than the 60 s of common balancers, so that they close first and never send a request into a closing connection.'),
-  bufferLimit: size(256 * 1024, 'Bytes that may wait to be sent to a client before what feeds them is paused.'),
-  backlog: count(4096, 'Connections that the kernel keeps waiting to be accepted; it cuts this to net.core.somaxconn.', 1),
-  noDelay: flag(true, 'Sends at once instead of waiting to fill a segment (TCP_NODELAY). Writes are gathered per turn already.'),
-  keepAlive: flag(false, 'Probes silent peers (SO_KEEPALIVE, first after 60 s). Off: idleTimeout finds them as well, for one system call less per connection.'),
+  maxConnections: count(
+    0,
+    'Connections of this thread at one time; further ones wait in the backlog of the kernel and are not refused. 0: no limit, since the descriptors of the process are one already.',
+  ),
+  readTimeout: duration(
+    0,
+    'Closes a connection from which nothing was received for so long. None by default: a client that waits for a long answer sends nothing.',
+  ),
+  writeTimeout: duration(
+    60_000,
+    'Closes a connection that has taken nothing of what is to be sent for so long: a client that stopped reading.',
+  ),
+  idleTimeout: duration(
+    72_000,
+    'Closes a connection on which nothing moved in either direction for so long. Longer than the 60 s of common balancers, so that they close first and never send a request into a closing connection.',
+  ),
+  bufferLimit: size(
+    256 * 1024,
+    'Bytes that may wait to be sent to a client before what feeds them is paused.',
+  ),
+  backlog: count(
+    4096,
+    'Connections that the kernel keeps waiting to be accepted; it cuts this to net.core.somaxconn.',
+    1,
+  ),
+  noDelay: flag(
+    true,
+    'Sends at once instead of waiting to fill a segment (TCP_NODELAY). Writes are gathered per turn already.',
+  ),
+  keepAlive: flag(
+    false,
+    'Probes silent peers (SO_KEEPALIVE, first after 60 s). Off: idleTimeout finds them as well, for one system call less per connection.',
+  ),
   handshakeTimeout: duration(10_000, 'Closes a TLS connection whose handshake is not done by then.'),
-  tls: optional('an object with cert and key, and if wanted ca, alpn, sni', 'Speaks TLS: { cert, key, ca, alpn, sni }. With ca a client without a certificate signed by it is refused; sni(name) returns { cert, key } for a server name, or a promise of it.', isTLS),
+  tls: optional(
+    'an object with cert and key, and if wanted ca, alpn, sni',
+    'Speaks TLS: { cert, key, ca, alpn, sni }. With ca a client without a certificate signed by it is refused; sni(name) returns { cert, key } for a server name, or a promise of it.',
+    isTLS,
+  ),
 } as const
 
 export type ListenSettings = Resolved<typeof listenOptions>
@@ -44,7 +73,11 @@ export class ListenSource implements Source {
     this.port = port
     this.boundPort = port
     this.settings = settings
-    this.limits = { readTimeoutMs: settings.readTimeout, writeTimeoutMs: settings.writeTimeout, idleTimeoutMs: settings.idleTimeout }
+    this.limits = {
+      readTimeoutMs: settings.readTimeout,
+      writeTimeoutMs: settings.writeTimeout,
+      idleTimeoutMs: settings.idleTimeout,
+    }
   }
 
   get listening(): { address: string; port: number; connections: number } {
@@ -76,7 +109,9 @@ export class ListenSource implements Source {
 
   private accept(connection: Connection): void {
     this.connections++
-    const session = new ConnectionSession(this.program, this.layout, connection, this.limits, () => this.closed())
+    const session = new ConnectionSession(this.program, this.layout, connection, this.limits, () =>
+      this.closed(),
+    )
     session.start()
     if (this.connections === this.settings.maxConnections) {
       // The process keeps the listening socket, so what comes now waits in its backlog.

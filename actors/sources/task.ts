@@ -1,9 +1,9 @@
 import { every } from '../../runtime/clock.ts'
 import { TrafficError } from '../../runtime/errors.ts'
-import { MessageStart, StreamEnd, messageEnd } from '../../runtime/event.ts'
+import type { Event } from '../../runtime/event.ts'
+import { MessageStart, messageEnd, StreamEnd } from '../../runtime/event.ts'
 import { parseDuration, show } from '../../runtime/options.ts'
 import { turn } from '../../runtime/turn.ts'
-import type { Event } from '../../runtime/event.ts'
 import type { Latin1 } from '../filter.ts'
 import type { PipelineLayout } from '../pipeline.ts'
 import type { Program, Source } from '../program.ts'
@@ -18,6 +18,7 @@ class TaskSession extends Session {
 
   constructor(program: Program, layout: PipelineLayout, onEnded: () => void) {
     super(program, layout, program.newContext(undefined))
+    program.sessionStarted(this)
     this.onEnded = onEnded
   }
 
@@ -57,8 +58,14 @@ export class TaskSource implements Source {
   /** @throws TrafficError `BadOption` when `when` is no interval. */
   constructor(program: Program, layout: PipelineLayout, when: string | number | undefined) {
     const intervalMs = when === undefined || when === '' ? 0 : parseDuration(when)
-    if (intervalMs === undefined || (intervalMs !== 0 && (intervalMs < shortestMs || intervalMs > longestMs))) {
-      throw new TrafficError('BadOption', `task wants an interval of 10ms to 24h (a number is seconds), or nothing to run once, and got ${show(when)}`)
+    if (
+      intervalMs === undefined ||
+      (intervalMs !== 0 && (intervalMs < shortestMs || intervalMs > longestMs))
+    ) {
+      throw new TrafficError(
+        'BadOption',
+        `task wants an interval of 10ms to 24h (a number is seconds), or nothing to run once, and got ${show(when)}`,
+      )
     }
     this.program = program
     this.layout = layout

@@ -1,4 +1,4 @@
-import { type Event, Kind, MessageStart, type StreamEnd, messageEnd } from '../../../runtime/event.ts'
+import { type Event, Kind, MessageStart, messageEnd, type StreamEnd } from '../../../runtime/event.ts'
 import { cloneContext } from '../../context.ts'
 import { type EventPort, Filter } from '../../filter.ts'
 import { Gate } from '../../gate.ts'
@@ -165,7 +165,7 @@ export const demux: FilterDefinition = {
   emits: 'messages',
   sub: 'messages',
   options: {},
-  example: "$.demux().to($ => $.replaceMessage(msg => new Message(msg.head, msg.body)))",
+  example: '$.demux().to($ => $.replaceMessage(msg => new Message(msg.head, msg.body)))',
   build: build('demux', false),
 }
 
@@ -182,4 +182,3 @@ export const demuxQueue: FilterDefinition = {
   example: "$.demuxQueue().to($ => $.muxQueue().to($ => $.connect('127.0.0.1:6379')))",
   build: build('demuxQueue', true),
 }
-

@@ -1,6 +1,6 @@
 import { TrafficError } from '../../../runtime/errors.ts'
-import { type Event, Kind, StreamEnd, cloneEvent } from '../../../runtime/event.ts'
-import { type Resolved, count, oneOf, show, size } from '../../../runtime/options.ts'
+import { cloneEvent, type Event, Kind, StreamEnd } from '../../../runtime/event.ts'
+import { count, oneOf, type Resolved, show, size } from '../../../runtime/options.ts'
 import { type Source, turn } from '../../../runtime/turn.ts'
 import { type Context, cloneContext } from '../../context.ts'
 import { type EventPort, Filter } from '../../filter.ts'
@@ -13,9 +13,17 @@ import { Collected, MessageCollector } from '../message-collector.ts'
 import { isThenable } from '../promise.ts'
 
 const options = {
-  policy: oneOf(['drop', 'block'], 'drop', 'What happens when a branch cannot keep up. drop: copies are dropped and counted, and the traffic is never delayed; block: the source is paused until the branch has caught up.'),
+  policy: oneOf(
+    ['drop', 'block'],
+    'drop',
+    'What happens when a branch cannot keep up. drop: copies are dropped and counted, and the traffic is never delayed; block: the source is paused until the branch has caught up.',
+  ),
   window: size(1024 * 1024, 'Bytes of copies that may wait for a branch.'),
-  maxBranches: count(1000, 'Branches of this fork that may be at work at one time in a thread, those included whose session is over and whose target has not finished; further ones are dropped. Bounds what a stalled target can cost.', 1),
+  maxBranches: count(
+    1000,
+    'Branches of this fork that may be at work at one time in a thread, those included whose session is over and whose target has not finished; further ones are dropped. Bounds what a stalled target can cost.',
+    1,
+  ),
 } as const
 
 type Settings = Resolved<typeof options>
@@ -90,7 +98,14 @@ class Branch implements Source, EventPort {
       this.waitingBytes = 0
       this.isBroken = true
       edge.accepted++
-      this.give(new StreamEnd(new TrafficError('BufferOverflow', `the branch to '${this.layout.name}' is more than ${settings.window} bytes behind`)))
+      this.give(
+        new StreamEnd(
+          new TrafficError(
+            'BufferOverflow',
+            `the branch to '${this.layout.name}' is more than ${settings.window} bytes behind`,
+          ),
+        ),
+      )
       return
     }
     const copy = cloneEvent(event)
@@ -172,7 +187,14 @@ class NodeBranch {
     const message = this.collector.take()
     edge.accepted++
     if (overflowBytes > 0) edge.drop('too-large')
-    else this.session.program.surroundings.nodePipelines.send(this.name, message, this.context, edge, turn.source)
+    else
+      this.session.program.surroundings.nodePipelines.send(
+        this.name,
+        message,
+        this.context,
+        edge,
+        turn.source,
+      )
   }
 
   leave(): void {}
@@ -197,19 +219,30 @@ class Fork extends Filter {
     const { context } = this.pipeline
     const { init } = this.plan
     const given = typeof init === 'function' ? init(context) : init
-    if (isThenable(given)) throw new TrafficError('RuntimeError', 'fork wants its initial values at once, and its callback gave a promise')
+    if (isThenable(given))
+      throw new TrafficError(
+        'RuntimeError',
+        'fork wants its initial values at once, and its callback gave a promise',
+      )
     if (given === undefined) return [this.branch(context)]
     if (typeof given !== 'object' || given === null) {
-      throw new TrafficError('RuntimeError', `fork wants an object or an array of initial values, and its callback gave ${show(given)}`)
+      throw new TrafficError(
+        'RuntimeError',
+        `fork wants an object or an array of initial values, and its callback gave ${show(given)}`,
+      )
     }
     const each = Array.isArray(given) ? given : [given]
-    return each.map(values => this.branch(Object.assign(cloneContext(context), typeof values === 'object' ? values : undefined)))
+    return each.map(values =>
+      this.branch(Object.assign(cloneContext(context), typeof values === 'object' ? values : undefined)),
+    )
   }
 
   private branch(context: Context): Branch | NodeBranch {
     const { plan } = this
     const { session } = this.pipeline
-    return plan.target.kind === 'local' ? new Branch(plan, plan.target.layout, context, session) : new NodeBranch(plan, plan.target.name, context, session)
+    return plan.target.kind === 'local'
+      ? new Branch(plan, plan.target.layout, context, session)
+      : new NodeBranch(plan, plan.target.name, context, session)
   }
 
   override stop(): void {
@@ -233,7 +266,10 @@ export const fork: FilterDefinition = {
     let init: unknown
     if (call.remaining > 0) init = call.take()
     if (init !== undefined && init !== null && typeof init !== 'object' && typeof init !== 'function') {
-      throw new TrafficError('BadOption', `fork wants initial values as an object, an array, or a callback that gives them, and got ${show(init)}`)
+      throw new TrafficError(
+        'BadOption',
+        `fork wants initial values as an object, an array, or a callback that gives them, and got ${show(init)}`,
+      )
     }
     const settings = call.options(options)
     const edge = call.edge('fork', targetName(target), settings.policy as Policy)

@@ -17,7 +17,10 @@ class Insert extends WaitingFilter {
   protected handle(event: Event): void {
     if (!this.isDone) {
       this.isDone = true
-      const given = typeof this.events === 'function' ? (this.events as (ctx: Context) => unknown)(this.pipeline.context) : this.events
+      const given =
+        typeof this.events === 'function'
+          ? (this.events as (ctx: Context) => unknown)(this.pipeline.context)
+          : this.events
       if (isThenable(given)) {
         this.waitFor(given, value => {
           emitReplacement(value, this.next)

@@ -69,7 +69,8 @@ class Choose extends Filter {
   private take(way: Way): void {
     const { pipeline } = this
     this.chosen = way
-    if (way.layout !== undefined) this.linked = way.layout.spawn(pipeline.context, pipeline.session, pipeline, new Through(this))
+    if (way.layout !== undefined)
+      this.linked = way.layout.spawn(pipeline.context, pipeline.session, pipeline, new Through(this))
     if (this.gate !== null) for (const event of this.gate.open()) this.pass(event)
   }
 
@@ -104,11 +105,18 @@ export const link: FilterDefinition = {
   example: "$.link('api', ctx => ctx.isAPI, 'web')",
   build: call => {
     const ways: Way[] = []
-    if (call.remaining === 0) ways.push(way(call, call.target(), undefined))
+    if (call.remaining === 0) {
+      const layout = call.localTarget()
+      ways.push({ condition: undefined, layout, edge: call.edge('link', layout.name, 'block') })
+    }
     while (call.remaining > 0) {
-      const target = call.take()
+      const target = call.takeTarget()
       const given = call.take()
-      if (given !== undefined && !isCondition(given)) throw new TrafficError('BadOption', `link wants a condition ctx => … behind a target, and got ${show(given)}`)
+      if (given !== undefined && !isCondition(given))
+        throw new TrafficError(
+          'BadOption',
+          `link wants a condition ctx => … behind a target, and got ${show(given)}`,
+        )
       ways.push(way(call, target, given as Condition | undefined))
     }
     return { name: 'link', create: () => new Choose(ways) }
@@ -125,15 +133,17 @@ export const branch: FilterDefinition = {
   emits: 'sub',
   sub: 'same',
   options: {},
-  example: "$.branch(ctx => ctx.target !== undefined, $ => $.muxHTTP(ctx => ctx.target).to($ => $.connect(ctx => ctx.target)), $ => $.replaceMessage(new Message({ status: 404 })))",
+  example:
+    '$.branch(ctx => ctx.target !== undefined, $ => $.muxHTTP(ctx => ctx.target).to($ => $.connect(ctx => ctx.target)), $ => $.replaceMessage(new Message({ status: 404 })))',
   build: call => {
     const ways: Way[] = []
     while (call.remaining > 1) {
       const condition = call.callback<Condition>('a condition ctx => … in front of each target')
-      ways.push(way(call, call.take(), condition))
+      ways.push(way(call, call.takeTarget(), condition))
     }
-    if (call.remaining === 1) ways.push(way(call, call.take(), undefined))
-    if (ways.length === 0) throw new TrafficError('BadOption', 'branch wants conditions and targets, and got nothing')
+    if (call.remaining === 1) ways.push(way(call, call.takeTarget(), undefined))
+    if (ways.length === 0)
+      throw new TrafficError('BadOption', 'branch wants conditions and targets, and got nothing')
     return { name: 'branch', create: () => new Choose(ways) }
   },
 }

@@ -1,7 +1,15 @@
 import { Deadline } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { type Event, type Message, StreamEnd } from '../../../runtime/event.ts'
-import { type Resolved, count, flag, isFunction, optional, parseDuration, size } from '../../../runtime/options.ts'
+import {
+  count,
+  flag,
+  isFunction,
+  optional,
+  parseDuration,
+  type Resolved,
+  size,
+} from '../../../runtime/options.ts'
 import type { Context } from '../../context.ts'
 import { Filter } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
@@ -11,26 +19,51 @@ import { Collected, MessageCollector } from '../message-collector.ts'
 import { PoolMap } from './session-pool.ts'
 import { type Requester, SharedSession } from './shared-session.ts'
 
-const isMaxIdle = (value: unknown): value is string | number => value === -1 || parseDuration(value) !== undefined
+const isMaxIdle = (value: unknown): value is string | number =>
+  value === -1 || parseDuration(value) !== undefined
 
 const sharedOptions = {
-  maxIdle: optional('a duration, or -1 for no limit', 'Ends a session that was idle for so long. By default it stays until its pipeline ends it.', isMaxIdle),
-  maxSessions: count(0, 'Sessions per key and thread; when there are so many, messages queue on the one with the fewest waiting. 0: no limit, so that a message never waits behind another.'),
-  maxQueue: count(1000, 'Messages that may wait for answers on one session; one more ends its stream with BufferOverflow.', 1),
-  bodyLimit: size(16 * 1024 * 1024, 'Bytes of a message, which is collected before it is sent so that its events stay together; a larger one ends its stream with BufferOverflow.'),
+  maxIdle: optional(
+    'a duration, or -1 for no limit',
+    'Ends a session that was idle for so long. By default it stays until its pipeline ends it.',
+    isMaxIdle,
+  ),
+  maxSessions: count(
+    0,
+    'Sessions per key and thread; when there are so many, messages queue on the one with the fewest waiting. 0: no limit, so that a message never waits behind another.',
+  ),
+  maxQueue: count(
+    1000,
+    'Messages that may wait for answers on one session; one more ends its stream with BufferOverflow.',
+    1,
+  ),
+  bodyLimit: size(
+    16 * 1024 * 1024,
+    'Bytes of a message, which is collected before it is sent so that its events stay together; a larger one ends its stream with BufferOverflow.',
+  ),
 } as const
 
 const muxOptions = {
   ...sharedOptions,
-  messageKey: optional('a function message => key', 'Tells which answer belongs to which message: called with both. A message without a key is sent one way.', isFunction),
+  messageKey: optional(
+    'a function message => key',
+    'Tells which answer belongs to which message: called with both. A message without a key is sent one way.',
+    isFunction,
+  ),
 } as const
 
 const queueOptions = {
   ...sharedOptions,
-  blocking: flag(false, 'Never queues behind a message that waits for its answer, even when maxSessions is reached: the stream ends with BufferOverflow instead.'),
+  blocking: flag(
+    false,
+    'Never queues behind a message that waits for its answer, even when maxSessions is reached: the stream ends with BufferOverflow instead.',
+  ),
 } as const
 
-type Settings = Resolved<typeof sharedOptions> & { readonly messageKey?: unknown; readonly blocking?: boolean }
+type Settings = Resolved<typeof sharedOptions> & {
+  readonly messageKey?: unknown
+  readonly blocking?: boolean
+}
 
 /** What the filters of one place in the script share: the sessions of their thread, by key. */
 class Plan {
@@ -41,7 +74,12 @@ class Plan {
   private readonly pools = new PoolMap<SharedSession[]>()
   private readonly maxIdleMs: number
 
-  constructor(layout: PipelineLayout, edge: Edge, settings: Settings, key: ContextCallback<unknown> | undefined) {
+  constructor(
+    layout: PipelineLayout,
+    edge: Edge,
+    settings: Settings,
+    key: ContextCallback<unknown> | undefined,
+  ) {
     this.layout = layout
     this.edge = edge
     this.settings = settings
@@ -61,17 +99,27 @@ class Plan {
     let best: SharedSession | undefined
     for (const session of sessions) if (best === undefined || session.load < best.load) best = session
     const { maxSessions, maxQueue, blocking } = this.settings
-    if (best === undefined || (best.load > 0 && (maxSessions === 0 || sessions.length < maxSessions))) return this.open(filter, sessions, key)
-    if (best.load >= (blocking === true ? 1 : maxQueue)) throw new TrafficError('BufferOverflow', `${best.load} messages wait for answers on each session of this key`)
+    if (best === undefined || (best.load > 0 && (maxSessions === 0 || sessions.length < maxSessions)))
+      return this.open(filter, sessions, key)
+    if (best.load >= (blocking === true ? 1 : maxQueue))
+      throw new TrafficError(
+        'BufferOverflow',
+        `${best.load} messages wait for answers on each session of this key`,
+      )
     return best
   }
 
   private open(filter: Filter, sessions: SharedSession[], key: unknown): SharedSession {
     const { messageKey } = this.settings
-    const session = new SharedSession(this.layout, filter.pipeline, messageKey as ((message: Message) => unknown) | undefined, ended => {
-      sessions.splice(sessions.indexOf(ended), 1)
-      if (sessions.length === 0) this.pools.delete(key)
-    })
+    const session = new SharedSession(
+      this.layout,
+      filter.pipeline,
+      messageKey as ((message: Message) => unknown) | undefined,
+      ended => {
+        sessions.splice(sessions.indexOf(ended), 1)
+        if (sessions.length === 0) this.pools.delete(key)
+      },
+    )
     sessions.push(session)
     if (this.maxIdleMs >= 0) this.watch(session)
     return session
@@ -102,7 +150,11 @@ class Mux extends Filter implements Requester {
     const { overflowBytes } = this.collector
     const message = this.collector.take()
     if (overflowBytes > 0) {
-      this.next.process(new StreamEnd(new TrafficError('BufferOverflow', `a message is ${overflowBytes} bytes over bodyLimit`)))
+      this.next.process(
+        new StreamEnd(
+          new TrafficError('BufferOverflow', `a message is ${overflowBytes} bytes over bodyLimit`),
+        ),
+      )
       return
     }
     try {
@@ -126,10 +178,15 @@ class Mux extends Filter implements Requester {
 }
 
 const takeKey = (call: FilterCall): ContextCallback<unknown> | undefined => {
-  const isOptions = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  const isOptions = (value: unknown): boolean =>
+    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
   if (call.remaining === 0 || (call.remaining === 1 && isOptions(call.peek()))) return undefined
   const given = call.take()
-  return typeof given === 'function' ? (given as (ctx: Context) => unknown) : given === undefined ? undefined : () => given
+  return typeof given === 'function'
+    ? (given as (ctx: Context) => unknown)
+    : given === undefined
+      ? undefined
+      : () => given
 }
 
 export { takeKey }
@@ -149,7 +206,12 @@ export const mux: FilterDefinition = {
     const layout = call.localTarget()
     const key = takeKey(call)
     const settings = call.options(muxOptions)
-    const plan = new Plan(layout, call.edge('mux', layout.name, 'block'), { ...settings, messageKey: settings.messageKey ?? (() => undefined) }, key)
+    const plan = new Plan(
+      layout,
+      call.edge('mux', layout.name, 'block'),
+      { ...settings, messageKey: settings.messageKey ?? (() => undefined) },
+      key,
+    )
     return { name: 'mux', create: () => new Mux(plan) }
   },
 }

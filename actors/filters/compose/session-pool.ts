@@ -26,7 +26,8 @@ export class PoolMap<P> {
   }
 }
 
-const isObject = (key: unknown): key is object => (typeof key === 'object' && key !== null) || typeof key === 'function'
+const isObject = (key: unknown): key is object =>
+  (typeof key === 'object' && key !== null) || typeof key === 'function'
 
 /** Someone who waits for a session because there are as many as allowed. */
 export interface Waiting<S> {

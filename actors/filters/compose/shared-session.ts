@@ -1,4 +1,11 @@
-import { type Event, Kind, Message, MessageStart, StreamEnd, messageEnd } from '../../../runtime/event.ts'
+import {
+  type Event,
+  Kind,
+  type Message,
+  MessageStart,
+  messageEnd,
+  StreamEnd,
+} from '../../../runtime/event.ts'
 import { cloneContext } from '../../context.ts'
 import type { EventPort } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
@@ -29,7 +36,12 @@ export class SharedSession implements EventPort {
   private hasStarted = false
   private hasEnded = false
 
-  constructor(layout: PipelineLayout, opener: Pipeline, keyOf: ((message: Message) => unknown) | undefined, onEnded: (session: SharedSession) => void) {
+  constructor(
+    layout: PipelineLayout,
+    opener: Pipeline,
+    keyOf: ((message: Message) => unknown) | undefined,
+    onEnded: (session: SharedSession) => void,
+  ) {
     this.keyOf = keyOf
     this.answers = keyOf === undefined ? null : new MessageCollector(maxKeyedBytes)
     this.onEnded = onEnded

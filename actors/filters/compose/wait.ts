@@ -9,7 +9,10 @@ import type { ContextCallback, FilterDefinition } from '../definition.ts'
 import { isThenable } from '../promise.ts'
 
 const options = {
-  timeout: duration(0, 'Lets the events pass after so long even though the condition does not hold. None by default, as in Pipy.'),
+  timeout: duration(
+    0,
+    'Lets the events pass after so long even though the condition does not hold. None by default, as in Pipy.',
+  ),
 } as const
 
 class Wait extends Filter {

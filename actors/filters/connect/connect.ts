@@ -1,33 +1,61 @@
 // Hot path: each read of an upstream connection enters here, and each write to one leaves here.
 
 import type { Buffer } from 'node:buffer'
-import { Deadline, after } from '../../../runtime/clock.ts'
+import { after, Deadline } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, StreamEnd } from '../../../runtime/event.ts'
 import { parseTarget } from '../../../runtime/net/address.ts'
 import { resolver } from '../../../runtime/net/resolver.ts'
-import type { Connection, ConnectionHandler, TLSClientOptions, Transport } from '../../../runtime/net/transport.ts'
-import { type Resolved, count, duration, flag, isText, optional, show, size } from '../../../runtime/options.ts'
+import type {
+  Connection,
+  ConnectionHandler,
+  TLSClientOptions,
+  Transport,
+} from '../../../runtime/net/transport.ts'
+import {
+  count,
+  duration,
+  flag,
+  isText,
+  optional,
+  type Resolved,
+  show,
+  size,
+} from '../../../runtime/options.ts'
 import { turn } from '../../../runtime/turn.ts'
 import type { Context } from '../../context.ts'
 import { Filter, type Latin1 } from '../../filter.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { isThenable } from '../promise.ts'
 
-const isTLS = (value: unknown): value is TLSClientOptions | true => value === true || (typeof value === 'object' && value !== null)
+const isTLS = (value: unknown): value is TLSClientOptions | true =>
+  value === true || (typeof value === 'object' && value !== null)
 
 const options = {
-  bufferLimit: size(1024 * 1024, 'Bytes that may wait to be sent: while connecting, more ends the stream with BufferOverflow; once connected, it pauses what feeds them from a quarter of it on.'),
+  bufferLimit: size(
+    1024 * 1024,
+    'Bytes that may wait to be sent: while connecting, more ends the stream with BufferOverflow; once connected, it pauses what feeds them from a quarter of it on.',
+  ),
   retryCount: count(0, 'How often a connection that could not be made is tried again; -1: without end.', -1),
   retryDelay: duration(0, 'Time between two tries.'),
-  connectTimeout: duration(10_000, 'Ends the stream with ConnectionTimeout when the connection, TLS included, is not made by then. 10 s: three SYNs (1 s, 3 s, 7 s), after which more waiting rarely helps.'),
+  connectTimeout: duration(
+    10_000,
+    'Ends the stream with ConnectionTimeout when the connection, TLS included, is not made by then. 10 s: three SYNs (1 s, 3 s, 7 s), after which more waiting rarely helps.',
+  ),
   readTimeout: duration(0, 'Ends the stream with ReadTimeout when nothing came for so long.'),
   writeTimeout: duration(0, 'Ends the stream with WriteTimeout when nothing could be sent for so long.'),
-  idleTimeout: duration(60_000, 'Ends the stream with IdleTimeout when nothing moved in either direction for so long; the 60 s of nginx and Pipy.'),
+  idleTimeout: duration(
+    60_000,
+    'Ends the stream with IdleTimeout when nothing moved in either direction for so long; the 60 s of nginx and Pipy.',
+  ),
   noDelay: flag(true, 'Sends at once instead of waiting to fill a segment (TCP_NODELAY).'),
   keepAlive: flag(false, 'Probes a silent peer (SO_KEEPALIVE, first after 60 s).'),
   bind: optional('a local IP address', 'Local address to connect from.', isText),
-  tls: optional('true, or an object with any of sni, ca, cert, key, alpn, verify', 'Speaks TLS to the target, with its host name as server name; { verify: false } takes any certificate.', isTLS),
+  tls: optional(
+    'true, or an object with any of sni, ca, cert, key, alpn, verify',
+    'Speaks TLS to the target, with its host name as server name; { verify: false } takes any certificate.',
+    isTLS,
+  ),
 } as const
 
 type Settings = Resolved<typeof options>
@@ -118,7 +146,12 @@ class Connect extends Filter implements ConnectionHandler {
     else this.pending.push(data)
     const { bufferLimit } = this.plan.settings
     if (this.pending.size > bufferLimit) {
-      this.fail(new TrafficError('BufferOverflow', `${this.pending.size} bytes are waiting for a connection to ${this.host || 'the target'}, and bufferLimit is ${bufferLimit}`))
+      this.fail(
+        new TrafficError(
+          'BufferOverflow',
+          `${this.pending.size} bytes are waiting for a connection to ${this.host || 'the target'}, and bufferLimit is ${bufferLimit}`,
+        ),
+      )
     }
   }
 
@@ -132,7 +165,10 @@ class Connect extends Filter implements ConnectionHandler {
 
   private resolve(target: unknown): void {
     if (typeof target !== 'string') {
-      throw new TrafficError('RuntimeError', `connect wants a target like 'host:port', and its callback gave ${show(target)}`)
+      throw new TrafficError(
+        'RuntimeError',
+        `connect wants a target like 'host:port', and its callback gave ${show(target)}`,
+      )
     }
     const { host, port } = parseTarget(target)
     this.host = host
@@ -237,14 +273,26 @@ class Connect extends Filter implements ConnectionHandler {
     this.tries++
     this.cancelRetry = after(Math.max(retryDelay, 1), () => {
       turn.begin(null)
-      if (!this.pipeline.isStopped && !this.outputEnded) this.pipeline.run(() => this.resolve(this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`))
+      if (!this.pipeline.isStopped && !this.outputEnded)
+        this.pipeline.run(() =>
+          this.resolve(this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`),
+        )
       turn.end()
     })
   }
 
   private timeOut(code: 'IdleTimeout' | 'ReadTimeout' | 'WriteTimeout'): void {
-    const limit = { IdleTimeout: 'idleTimeout', ReadTimeout: 'readTimeout', WriteTimeout: 'writeTimeout' } as const
-    this.fail(new TrafficError(code, `${this.host}:${this.port}, ${limit[code]} is ${this.plan.settings[limit[code]] / 1000} s`))
+    const limit = {
+      IdleTimeout: 'idleTimeout',
+      ReadTimeout: 'readTimeout',
+      WriteTimeout: 'writeTimeout',
+    } as const
+    this.fail(
+      new TrafficError(
+        code,
+        `${this.host}:${this.port}, ${limit[code]} is ${this.plan.settings[limit[code]] / 1000} s`,
+      ),
+    )
   }
 
   private fail(error: TrafficError): void {
@@ -283,17 +331,24 @@ export const connect: FilterDefinition = {
   signature: '(target[, options])',
   summary: 'Sends data to a remote endpoint and receives data from it',
   doc: "Connects to 'host:port' with the first event of the stream, sends the bytes of Data events and puts out what comes back. The target may be a callback (ctx) that gives it, or a promise of it. A name with several addresses is tried address by address. Each direction ends by itself: StreamEnd in finishes sending, the peer's end puts StreamEnd out. After a failure StreamEnd says which: CannotResolve, ConnectionRefused, ConnectionTimeout, ConnectionReset, ReadError, WriteError, ReadTimeout, WriteTimeout, IdleTimeout, BufferOverflow, TLSError.",
-  accepts: 'any',
+  accepts: 'bytes',
   emits: 'bytes',
   options,
   example: "listen(8000).connect('127.0.0.1:8080', { connectTimeout: 3 })",
   build: call => {
     const target = call.take()
     if (typeof target === 'string') parseTarget(target)
-    else if (typeof target !== 'function') throw new TrafficError('BadOption', `connect wants a target like 'host:port', or a callback that gives one, and got ${show(target)}`)
+    else if (typeof target !== 'function')
+      throw new TrafficError(
+        'BadOption',
+        `connect wants a target like 'host:port', or a callback that gives one, and got ${show(target)}`,
+      )
     const settings = call.options(options)
-    const plan: ConnectPlan = { target: target as Target, settings, transport: call.program.surroundings.transport }
+    const plan: ConnectPlan = {
+      target: target as Target,
+      settings,
+      transport: call.program.surroundings.transport,
+    }
     return { name: 'connect', create: () => new Connect(plan) }
   },
 }
-

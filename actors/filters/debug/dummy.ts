@@ -17,7 +17,7 @@ export const dummy: FilterDefinition = {
   accepts: 'any',
   emits: 'same',
   options: {},
-  example: "$.fork().to($ => $.handleMessage(msg => console.log(msg.head)).dummy())",
+  example: '$.fork().to($ => $.handleMessage(msg => console.log(msg.head)).dummy())',
   build: call => {
     call.end()
     return { name: 'dummy', create: () => new Dummy() }

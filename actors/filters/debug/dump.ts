@@ -16,7 +16,9 @@ class Dump extends Filter {
 
   process(event: Event): void {
     const tag = typeof this.tag === 'function' ? String(this.tag(this.pipeline.context)) : this.tag
-    process.stdout.write(`${new Date(wallMs()).toISOString()} [dump] [${this.pipeline.path}]${tag && ` [${tag}]`} ${describeEvent(event)}\n`)
+    process.stdout.write(
+      `${new Date(wallMs()).toISOString()} [dump] [${this.pipeline.path}]${tag && ` [${tag}]`} ${describeEvent(event)}\n`,
+    )
     this.next.process(event)
   }
 }
@@ -44,7 +46,9 @@ function hexDump(bytes: Uint8Array): string {
   for (let at = 0; at < bytes.length; at += width) {
     const row = bytes.subarray(at, at + width)
     const hex = Array.from(row, byte => byte.toString(16).padStart(2, '0')).join(' ')
-    const shown = Array.from(row, byte => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('')
+    const shown = Array.from(row, byte =>
+      byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.',
+    ).join('')
     text += `\n  ${at.toString(16).padStart(8, '0')}  ${hex.padEnd(width * 3 - 1)}  ${shown}`
   }
   return text

@@ -10,7 +10,7 @@ import {
   type Violation,
 } from '../../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
-import { Data, type Event, MessageEnd, MessageStart, StreamEnd, messageEnd } from '../../../runtime/event.ts'
+import { Data, type Event, MessageEnd, MessageStart, messageEnd, StreamEnd } from '../../../runtime/event.ts'
 import { Filter } from '../../filter.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { emitMessage } from '../replacement.ts'
@@ -54,7 +54,8 @@ class DecodeHTTPResponse extends Filter implements ResponseSink {
   process(event: Event): void {
     if (event.kind === 0) {
       if (event.size === 0) return
-      if (this.decoder.isIdle && this.decoder.expectations === 0) this.decoder.expect(this.nextMethod() ?? 'GET')
+      if (this.decoder.isIdle && this.decoder.expectations === 0)
+        this.decoder.expect(this.nextMethod() ?? 'GET')
       this.decoder.decode(event.buffer, event.start, event.end)
     } else if (event.kind === 3) {
       this.endStream(event)
@@ -105,7 +106,8 @@ export const decodeHTTPRequest: FilterDefinition = {
   accepts: 'bytes',
   emits: 'messages',
   options: {},
-  example: "listen(6080).decodeHTTPRequest().replaceMessage(new Message('Hi, there!\\n')).encodeHTTPResponse()",
+  example:
+    "listen(6080).decodeHTTPRequest().replaceMessage(new Message('Hi, there!\\n')).encodeHTTPResponse()",
   build: call => {
     call.end()
     return { name: 'decodeHTTPRequest', create: () => new DecodeHTTPRequest() }

@@ -1,5 +1,12 @@
 import type { Headers, RequestHead } from '../../../runtime/codec/http1/index.ts'
-import { type Data, type Event, MessageEnd, MessageStart, type StreamEnd, messageEnd } from '../../../runtime/event.ts'
+import {
+  type Data,
+  type Event,
+  MessageEnd,
+  MessageStart,
+  messageEnd,
+  type StreamEnd,
+} from '../../../runtime/event.ts'
 import { cloneContext } from '../../context.ts'
 import type { EventPort } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
@@ -37,7 +44,12 @@ class DemuxHTTP extends HTTPServer {
 
   protected requestStarted(head: RequestHead): void {
     const { pipeline } = this
-    this.exchange = this.layout.spawn(cloneContext(pipeline.context), pipeline.session, pipeline, this.replies)
+    this.exchange = this.layout.spawn(
+      cloneContext(pipeline.context),
+      pipeline.session,
+      pipeline,
+      this.replies,
+    )
     this.exchange.send(new MessageStart(head), this.edge)
   }
 
@@ -46,7 +58,10 @@ class DemuxHTTP extends HTTPServer {
   }
 
   protected requestEnded(trailers: Headers | undefined): void {
-    this.exchange?.send(trailers === undefined ? messageEnd : new MessageEnd({ headers: trailers }), this.edge)
+    this.exchange?.send(
+      trailers === undefined ? messageEnd : new MessageEnd({ headers: trailers }),
+      this.edge,
+    )
   }
 
   protected requestStreamEnded(end: StreamEnd): void {

@@ -6,11 +6,14 @@ import { type EventPort, Filter } from '../../filter.ts'
 import type { FilterCall, FilterDefinition } from '../definition.ts'
 import { emitMessage } from '../replacement.ts'
 import { replyToStreamEnd } from './fault-reply.ts'
-import { MessageWriter, type WriteMode, defaultBufferBytes } from './message-writer.ts'
+import { defaultBufferBytes, MessageWriter, type WriteMode } from './message-writer.ts'
 import { type RequestFacts, requestsOf } from './pipeline-requests.ts'
 
 const options = {
-  bufferSize: size(defaultBufferBytes, 'Bytes of a body of unknown length that are held to see whether it ends in the same turn: then it is sent with Content-Length, else in chunks.'),
+  bufferSize: size(
+    defaultBufferBytes,
+    'Bytes of a body of unknown length that are held to see whether it ends in the same turn: then it is sent with Content-Length, else in chunks.',
+  ),
 } as const satisfies OptionSpecs
 
 /** In Pipy's first generation a head given here takes the place of the message's own. */
@@ -33,7 +36,12 @@ abstract class Encode extends Filter {
         return
       case 1: {
         const { override } = this
-        const head = override === undefined ? event.head : typeof override === 'function' ? override(this.pipeline.context) : override
+        const head =
+          override === undefined
+            ? event.head
+            : typeof override === 'function'
+              ? override(this.pipeline.context)
+              : override
         this.writer.start(head, this.modeOf(head), this.next)
         return
       }
@@ -78,20 +86,32 @@ class EncodeHTTPResponse extends Encode {
     if (!this.isInterim) this.request = requestsOf(this.pipeline).shift()
     const { request } = this
     const isBodiless = this.isInterim || status === 204 || status === 304 || request?.method === 'HEAD'
-    const connection = this.isInterim || request === undefined ? '' : !request.keepAlive ? 'close' : request.isHTTP10 ? 'keep-alive' : ''
+    const connection =
+      this.isInterim || request === undefined
+        ? ''
+        : !request.keepAlive
+          ? 'close'
+          : request.isHTTP10
+            ? 'keep-alive'
+            : ''
     return { connection, canChunk: request === undefined || !request.isHTTP10, isBodiless }
   }
 
   protected override endMessage(isWhole: boolean): void {
     this.isUnderWay = false
     if (!isWhole) this.next.process(new StreamEnd('ConnectionAborted'))
-    else if (!this.isInterim && (this.request?.keepAlive === false || this.writer.endsWithConnection)) this.next.process(new StreamEnd())
+    else if (!this.isInterim && (this.request?.keepAlive === false || this.writer.endsWithConnection))
+      this.next.process(new StreamEnd())
   }
 
   /** What failed on the way here is told to the client, unless its response has begun. */
   protected override endStream(end: StreamEnd): void {
     const answered: EventPort = { takesText: false, process: event => this.process(event as Event) }
-    if (end.error !== '' && !this.isUnderWay && (end.error === 'ProtocolError' || requestsOf(this.pipeline).length > 0)) {
+    if (
+      end.error !== '' &&
+      !this.isUnderWay &&
+      (end.error === 'ProtocolError' || requestsOf(this.pipeline).length > 0)
+    ) {
       emitMessage(replyToStreamEnd(end), answered)
       this.next.process(new StreamEnd())
     } else {
@@ -104,7 +124,13 @@ const takeOverride = (call: FilterCall): HeadOverride => {
   const given = call.peek()
   if (typeof given === 'function') return call.take() as HeadOverride
   if (typeof given !== 'object' || given === null) return undefined
-  const isHead = 'headers' in given || 'status' in given || 'method' in given || 'path' in given || 'protocol' in given || 'statusText' in given
+  const isHead =
+    'headers' in given ||
+    'status' in given ||
+    'method' in given ||
+    'path' in given ||
+    'protocol' in given ||
+    'statusText' in given
   return isHead ? (call.take() as object) : undefined
 }
 
@@ -113,7 +139,7 @@ export const encodeHTTPRequest: FilterDefinition = {
   aliases: ['encodeHttpRequest'],
   signature: '([options])',
   summary: 'Frames an HTTP request message',
-  doc: 'Turns messages into HTTP/1.1 requests. The length of the body is found from the head, or by waiting for its end within the turn; else it is sent in chunks. A head given in place of options takes the place of each message\'s own, as in older Pipy.',
+  doc: "Turns messages into HTTP/1.1 requests. The length of the body is found from the head, or by waiting for its end within the turn; else it is sent in chunks. A head given in place of options takes the place of each message's own, as in older Pipy.",
   accepts: 'messages',
   emits: 'bytes',
   options,
@@ -130,11 +156,12 @@ export const encodeHTTPResponse: FilterDefinition = {
   aliases: ['encodeHttpResponse'],
   signature: '([options])',
   summary: 'Frames an HTTP response message',
-  doc: 'Turns messages into HTTP/1.1 responses to the requests that decodeHTTPRequest in the same pipeline has read: without a body for HEAD, 204 and 304, and with a StreamEnd behind it when the client wants the connection closed. A head given in place of options takes the place of each message\'s own, as in older Pipy.',
+  doc: "Turns messages into HTTP/1.1 responses to the requests that decodeHTTPRequest in the same pipeline has read: without a body for HEAD, 204 and 304, and with a StreamEnd behind it when the client wants the connection closed. A head given in place of options takes the place of each message's own, as in older Pipy.",
   accepts: 'messages',
   emits: 'bytes',
   options,
-  example: "listen(6080).decodeHTTPRequest().replaceMessage(new Message('Hi, there!\\n')).encodeHTTPResponse()",
+  example:
+    "listen(6080).decodeHTTPRequest().replaceMessage(new Message('Hi, there!\\n')).encodeHTTPResponse()",
   build: call => {
     const override = takeOverride(call)
     const settings = call.options(options)

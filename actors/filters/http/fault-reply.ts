@@ -26,4 +26,3 @@ export function replyToStreamEnd(end: StreamEnd): Message {
   const { status, summary } = faults[end.error]
   return faultReply(status, end.error, summary)
 }
-

@@ -10,7 +10,7 @@ import {
   type Violation,
 } from '../../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
-import { Data, type Event, MessageEnd, MessageStart, StreamEnd, messageEnd } from '../../../runtime/event.ts'
+import { Data, type Event, MessageEnd, MessageStart, messageEnd, StreamEnd } from '../../../runtime/event.ts'
 import { cloneContext } from '../../context.ts'
 import type { EventPort } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
@@ -61,7 +61,12 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   private isPersistent = true
   private hasEnded = false
 
-  constructor(layout: PipelineLayout, opener: Pipeline, pool: SessionPool<HTTPClientSession>, settings: ClientSettings) {
+  constructor(
+    layout: PipelineLayout,
+    opener: Pipeline,
+    pool: SessionPool<HTTPClientSession>,
+    settings: ClientSettings,
+  ) {
     this.pool = pool
     this.maxMessages = settings.maxMessages
     this.writer = new MessageWriter(true, settings.bufferSize)
@@ -105,7 +110,11 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
         return
       case 2:
         if (!this.writer.end(event.tail)) {
-          this.close(new StreamEnd(new TrafficError('ProtocolError', 'the request body is shorter than its Content-Length')))
+          this.close(
+            new StreamEnd(
+              new TrafficError('ProtocolError', 'the request body is shorter than its Content-Length'),
+            ),
+          )
           return
         }
         this.isRequestDone = true
@@ -126,7 +135,12 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   private startRequest(start: MessageStart): void {
     const head = start.head as RequestHead & { expectsContinue?: boolean }
     const { mode } = this
-    mode.connection = head.upgrade === undefined || head.upgrade.toLowerCase() === 'h2c' ? (this.isPersistent ? '' : 'close') : 'upgrade'
+    mode.connection =
+      head.upgrade === undefined || head.upgrade.toLowerCase() === 'h2c'
+        ? this.isPersistent
+          ? ''
+          : 'close'
+        : 'upgrade'
     this.method = head.method ?? 'GET'
     this.decoder.expect(this.method)
     // The client's question goes with the head, and the answer will come from the other side.
@@ -154,7 +168,13 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
     // A body that lasts until the connection closes ends here; anything else under way is cut.
     if (end.error === '' && this.requester !== null && !this.decoder.isIdle) this.decoder.finish()
     if (this.hasEnded) return
-    this.close(end.error === '' ? new StreamEnd(new TrafficError('ConnectionReset', 'the upstream closed the connection before it answered')) : end)
+    this.close(
+      end.error === ''
+        ? new StreamEnd(
+            new TrafficError('ConnectionReset', 'the upstream closed the connection before it answered'),
+          )
+        : end,
+    )
   }
 
   // Sink of the decoder

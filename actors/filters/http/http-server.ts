@@ -1,7 +1,10 @@
 // Hot path: what demuxHTTP and serveHTTP have in common. One exchange at a time, all state in fields.
 
 import type { Buffer } from 'node:buffer'
+import { Deadline } from '../../../runtime/clock.ts'
 import {
+  continueResponse,
+  encodeResponseHead,
   Framing,
   type Headers,
   RequestDecoder,
@@ -9,27 +12,39 @@ import {
   type RequestSink,
   type ResponseLike,
   type Violation,
-  continueResponse,
-  encodeResponseHead,
 } from '../../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
-import { Data, type Event, type Message, MessageEnd, StreamEnd, messageEnd } from '../../../runtime/event.ts'
-import { Deadline } from '../../../runtime/clock.ts'
-import { type Resolved, count, duration, size } from '../../../runtime/options.ts'
+import { Data, type Event, type Message, MessageEnd, messageEnd, StreamEnd } from '../../../runtime/event.ts'
+import { count, duration, type Resolved, size } from '../../../runtime/options.ts'
 import { type Source, turn } from '../../../runtime/turn.ts'
 import { Filter, Latin1 } from '../../filter.ts'
 import type { Drainable } from '../../session.ts'
 import { faultReply, replyToStreamEnd } from './fault-reply.ts'
-import { MessageWriter, type WriteMode, defaultBufferBytes } from './message-writer.ts'
+import { defaultBufferBytes, MessageWriter, type WriteMode } from './message-writer.ts'
 
 export const serverOptions = {
-  bufferSize: size(defaultBufferBytes, 'Bytes of a response of unknown length that are held to see whether it ends in the same turn: then it is sent with Content-Length, else in chunks.'),
-  maxHeaderSize: size(32 * 1024, 'Bytes of a request head; more is answered with 431. As much as nginx takes (4 buffers of 8 KiB).'),
-  maxLineSize: size(8 * 1024, 'Bytes of a request line; more is answered with 414. RFC 9112 §3 asks for 8000 at least.'),
+  bufferSize: size(
+    defaultBufferBytes,
+    'Bytes of a response of unknown length that are held to see whether it ends in the same turn: then it is sent with Content-Length, else in chunks.',
+  ),
+  maxHeaderSize: size(
+    32 * 1024,
+    'Bytes of a request head; more is answered with 431. As much as nginx takes (4 buffers of 8 KiB).',
+  ),
+  maxLineSize: size(
+    8 * 1024,
+    'Bytes of a request line; more is answered with 414. RFC 9112 §3 asks for 8000 at least.',
+  ),
   maxHeaders: count(100, 'Fields in a request head; more is answered with 431. Browsers send about 20.', 1),
-  maxBodySize: size(Number.MAX_SAFE_INTEGER, 'Bytes of a request body; more is answered with 413. No limit, because bodies are streamed and cost no memory.'),
+  maxBodySize: size(
+    Number.MAX_SAFE_INTEGER,
+    'Bytes of a request body; more is answered with 413. No limit, because bodies are streamed and cost no memory.',
+  ),
   maxMessages: count(0, 'Requests on one connection before it is closed; 0: no limit.'),
-  headTimeout: duration(30_000, 'Time for a request head to arrive once its first byte has; then 408. Ends the slow drip of header bytes that holds connections (slowloris).'),
+  headTimeout: duration(
+    30_000,
+    'Time for a request head to arrive once its first byte has; then 408. Ends the slow drip of header bytes that holds connections (slowloris).',
+  ),
 } as const
 
 export type ServerSettings = Resolved<typeof serverOptions>
@@ -125,7 +140,8 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
     this.headDeadline = new Deadline(this.settings.headTimeout, () => {
       turn.begin(null)
       this.pipeline.run(() => {
-        if (this.request === null && !this.isClosing) this.refuse(408, 'The request head did not arrive in time')
+        if (this.request === null && !this.isClosing)
+          this.refuse(408, 'The request head did not arrive in time')
       })
       turn.end()
     })
@@ -187,7 +203,8 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
     this.isPersistent = head.keepAlive && !this.isDraining && this.served !== this.settings.maxMessages
     this.requestStarted(head)
     // Nobody took the client's question upstream (muxHTTP clears the flag when it does): we want the body.
-    if (head.expectsContinue && this.reply === Reply.none && this.request !== null) this.text(continueResponse)
+    if (head.expectsContinue && this.reply === Reply.none && this.request !== null)
+      this.text(continueResponse)
   }
 
   body(buffer: Buffer, start: number, end: number): void {
@@ -256,11 +273,22 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
       return
     }
     this.reply = Reply.started
-    this.isTunnel = (status === 101 && request.upgrade !== undefined) || (request.method === 'CONNECT' && status >= 200 && status < 300)
+    this.isTunnel =
+      (status === 101 && request.upgrade !== undefined) ||
+      (request.method === 'CONNECT' && status >= 200 && status < 300)
     const { mode } = this
     mode.isBodiless = this.isTunnel || status === 204 || status === 304 || request.method === 'HEAD'
     mode.canChunk = !request.isHTTP10
-    mode.connection = status === 101 ? 'upgrade' : this.isTunnel ? '' : !this.isPersistent ? 'close' : request.isHTTP10 ? 'keep-alive' : ''
+    mode.connection =
+      status === 101
+        ? 'upgrade'
+        : this.isTunnel
+          ? ''
+          : !this.isPersistent
+            ? 'close'
+            : request.isHTTP10
+              ? 'keep-alive'
+              : ''
     this.writer.start(head, mode, this.next)
   }
 
@@ -372,10 +400,11 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
     else this.next.process(new Data(text, 'latin1'))
   }
 
-  drain(): void {
+  drain(closesIdle: boolean): void {
     this.isDraining = true
     this.isPersistent = false
-    if (this.request === null && this.decoder.isIdle && !this.isClosing) this.pipeline.run(() => this.close())
+    if (closesIdle && this.request === null && this.decoder.isIdle && !this.isClosing)
+      this.pipeline.run(() => this.close())
   }
 
   override stop(): void {

@@ -2,17 +2,17 @@
 
 import {
   type ConnectionText,
-  Framing,
-  type HeaderFields,
-  type RequestHead,
-  type RequestLike,
-  ResponseHead,
-  type ResponseLike,
   chunkEnd,
   chunkHeader,
   encodeRequestHead,
   encodeResponseHead,
+  Framing,
+  type HeaderFields,
   lastChunk,
+  type RequestHead,
+  type RequestLike,
+  ResponseHead,
+  type ResponseLike,
 } from '../../../runtime/codec/http1/index.ts'
 import { Data } from '../../../runtime/event.ts'
 import { type Flushable, turn } from '../../../runtime/turn.ts'
@@ -74,7 +74,8 @@ export class MessageWriter implements Flushable {
       return
     }
     const declared = (head as { framing?: Framing }).framing
-    if (declared === undefined || declared === unknownFraming || declared === Framing.none) this.isHolding = true
+    if (declared === undefined || declared === unknownFraming || declared === Framing.none)
+      this.isHolding = true
     else this.writeHead(declared === Framing.untilClose ? Framing.chunked : declared)
   }
 
@@ -136,7 +137,8 @@ export class MessageWriter implements Flushable {
       this.release(size === 0 && this.isRequest ? Framing.none : size)
     }
     this.head = null
-    if (this.framing === Framing.chunked) this.text(lastChunk((tail as { headers?: HeaderFields } | undefined)?.headers))
+    if (this.framing === Framing.chunked)
+      this.text(lastChunk((tail as { headers?: HeaderFields } | undefined)?.headers))
     return this.framing < 0 || this.due <= 0
   }
 
@@ -149,7 +151,8 @@ export class MessageWriter implements Flushable {
       this.connection = 'close'
     }
     const head = this.head as object
-    if (this.isRequest) this.text(encodeRequestHead(head as RequestHead | RequestLike, framing, this.connection))
+    if (this.isRequest)
+      this.text(encodeRequestHead(head as RequestHead | RequestLike, framing, this.connection))
     else this.text(responseText(head, framing, this.connection))
   }
 

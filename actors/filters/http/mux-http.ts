@@ -1,8 +1,15 @@
 // Hot path: a request is one exchange on a pooled session; nothing is copied, and nothing waits when one is idle.
 
 import type { RequestHead } from '../../../runtime/codec/http1/index.ts'
-import { type Data, type Event, Kind, type MessageEnd, type MessageStart, type StreamEnd } from '../../../runtime/event.ts'
-import { type Resolved, count, optional, parseDuration, size } from '../../../runtime/options.ts'
+import {
+  type Data,
+  type Event,
+  Kind,
+  type MessageEnd,
+  type MessageStart,
+  type StreamEnd,
+} from '../../../runtime/event.ts'
+import { count, optional, parseDuration, type Resolved, size } from '../../../runtime/options.ts'
 import type { Context } from '../../context.ts'
 import { Filter } from '../../filter.ts'
 import { Gate } from '../../gate.ts'
@@ -13,14 +20,25 @@ import type { ContextCallback, FilterDefinition } from '../definition.ts'
 import { HTTPClientSession } from './http-client-session.ts'
 import { defaultBufferBytes } from './message-writer.ts'
 
-const isMaxIdle = (value: unknown): value is string | number => value === -1 || parseDuration(value) !== undefined
+const isMaxIdle = (value: unknown): value is string | number =>
+  value === -1 || parseDuration(value) !== undefined
 
 const options = {
-  maxIdle: optional('a duration, or -1 for no limit', 'Ends a session that was idle for so long. By default sessions stay until the other side closes them: the server knows its own limit.', isMaxIdle),
+  maxIdle: optional(
+    'a duration, or -1 for no limit',
+    'Ends a session that was idle for so long. By default sessions stay until the other side closes them: the server knows its own limit.',
+    isMaxIdle,
+  ),
   maxSessions: count(0, 'Sessions per key and thread; further requests wait for one. 0: no limit.'),
   maxMessages: count(0, 'Requests on one session before it is closed; 0: no limit.'),
-  bufferSize: size(defaultBufferBytes, 'Bytes of a request of unknown length that are held to see whether it ends in the same turn: then it is sent with Content-Length, else in chunks.'),
-  replaySize: size(16 * 1024, 'Bytes of a request body that are kept while it goes over a session that was idle, so that it can be sent again when the other side was just closing that session.'),
+  bufferSize: size(
+    defaultBufferBytes,
+    'Bytes of a request of unknown length that are held to see whether it ends in the same turn: then it is sent with Content-Length, else in chunks.',
+  ),
+  replaySize: size(
+    16 * 1024,
+    'Bytes of a request body that are kept while it goes over a session that was idle, so that it can be sent again when the other side was just closing that session.',
+  ),
 } as const
 
 type Settings = Resolved<typeof options>
@@ -35,7 +53,12 @@ class Plan {
   private readonly maxIdleMs: number
   private readonly pools = new PoolMap<ClientPool>()
 
-  constructor(layout: PipelineLayout, edge: Edge, settings: Settings, key: ContextCallback<unknown> | undefined) {
+  constructor(
+    layout: PipelineLayout,
+    edge: Edge,
+    settings: Settings,
+    key: ContextCallback<unknown> | undefined,
+  ) {
     this.layout = layout
     this.edge = edge
     this.settings = settings
@@ -151,7 +174,10 @@ class MuxHTTP extends Filter implements Waiting<HTTPClientSession> {
   take(session: HTTPClientSession): void {
     this.session = session
     const start = this.start as MessageStart
-    this.isReplayable = session.isReused && idempotent.has((start.head as Partial<RequestHead>).method ?? 'GET') && !startsTunnel(start.head)
+    this.isReplayable =
+      session.isReused &&
+      idempotent.has((start.head as Partial<RequestHead>).method ?? 'GET') &&
+      !startsTunnel(start.head)
     session.begin(this, start, this.plan.edge)
     if (this.isWaiting) {
       this.isWaiting = false
@@ -235,7 +261,8 @@ class MuxHTTP extends Filter implements Waiting<HTTPClientSession> {
   }
 }
 
-const startsTunnel = (head: Partial<RequestHead>): boolean => head.upgrade !== undefined || head.method === 'CONNECT'
+const startsTunnel = (head: Partial<RequestHead>): boolean =>
+  head.upgrade !== undefined || head.method === 'CONNECT'
 
 export const muxHTTP: FilterDefinition = {
   name: 'muxHTTP',
@@ -247,14 +274,20 @@ export const muxHTTP: FilterDefinition = {
   emits: 'messages',
   sub: 'bytes',
   options,
-  example: "$.muxHTTP(ctx => ctx.target).to($ => $.connect(ctx => ctx.target))",
+  example: '$.muxHTTP(ctx => ctx.target).to($ => $.connect(ctx => ctx.target))',
   build: call => {
     const layout = call.localTarget()
     let key: ContextCallback<unknown> | undefined
-    const isOptions = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+    const isOptions = (value: unknown): boolean =>
+      typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
     if (call.remaining > 0 && !(call.remaining === 1 && isOptions(call.peek()))) {
       const given = call.take()
-      key = typeof given === 'function' ? (given as ContextCallback<unknown>) : given === undefined ? undefined : () => given
+      key =
+        typeof given === 'function'
+          ? (given as ContextCallback<unknown>)
+          : given === undefined
+            ? undefined
+            : () => given
     }
     const settings = call.options(options)
     const plan = new Plan(layout, call.edge('mux', layout.name, 'block'), settings, key)

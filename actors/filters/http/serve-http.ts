@@ -1,6 +1,14 @@
 import type { Headers, RequestHead } from '../../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
-import { type Data, Message, type MessageEnd, MessageStart, StreamEnd, MessageEnd as TailedEnd, messageEnd } from '../../../runtime/event.ts'
+import {
+  type Data,
+  Message,
+  type MessageEnd,
+  MessageStart,
+  messageEnd,
+  StreamEnd,
+  MessageEnd as TailedEnd,
+} from '../../../runtime/event.ts'
 import { show, size } from '../../../runtime/options.ts'
 import { turn } from '../../../runtime/turn.ts'
 import type { Context } from '../../context.ts'
@@ -12,7 +20,10 @@ import { HTTPServer, type ServerSettings, serverOptions } from './http-server.ts
 
 const options = {
   ...serverOptions,
-  bodyLimit: size(16 * 1024 * 1024, 'Bytes of a request body that are collected for the handler; more is answered with 413. Bounds what one request can cost.'),
+  bodyLimit: size(
+    16 * 1024 * 1024,
+    'Bytes of a request body that are collected for the handler; more is answered with 413. Bounds what one request can cost.',
+  ),
 } as const
 
 type Handler = Message | ((request: Message, ctx: Context) => unknown)
@@ -77,7 +88,13 @@ class ServeHTTP extends HTTPServer {
 
   private answer(response: unknown): void {
     if (response instanceof Message) this.respondWith(response)
-    else this.fail(new TrafficError('RuntimeError', `the handler of serveHTTP must return a Message, and returned ${show(response)}`))
+    else
+      this.fail(
+        new TrafficError(
+          'RuntimeError',
+          `the handler of serveHTTP must return a Message, and returned ${show(response)}`,
+        ),
+      )
   }
 
   /** A failing handler costs its client this connection, and nobody else anything. */
@@ -103,11 +120,14 @@ export const serveHTTP: FilterDefinition = {
   accepts: 'bytes',
   emits: 'bytes',
   options,
-  example: "listen(8000).serveHTTP(req => new Message({ status: 200 }, `You asked for ${req.head.path}\\n`))",
+  example: 'listen(8000).serveHTTP(req => new Message({ status: 200 }, `You asked for ${req.head.path}\\n`))',
   build: call => {
     const handler = call.take()
     if (typeof handler !== 'function' && !(handler instanceof Message)) {
-      throw new TrafficError('BadOption', `serveHTTP wants a handler (request, ctx) => Message, or a Message, and got ${show(handler)}`)
+      throw new TrafficError(
+        'BadOption',
+        `serveHTTP wants a handler (request, ctx) => Message, or a Message, and got ${show(handler)}`,
+      )
     }
     const { bodyLimit, ...settings } = call.options(options)
     return { name: 'serveHTTP', create: () => new ServeHTTP(settings, handler as Handler, bodyLimit) }

@@ -106,7 +106,14 @@ const definition = (
   ...rest,
 })
 
-const byKind = (name: string, aliases: readonly string[], accepts: StageKind, subject: string, example: string, selects: (event: Event) => boolean): FilterDefinition =>
+const byKind = (
+  name: string,
+  aliases: readonly string[],
+  accepts: StageKind,
+  subject: string,
+  example: string,
+  selects: (event: Event) => boolean,
+): FilterDefinition =>
   definition(name, aliases, accepts, subject, example, call => {
     const callback = call.callback<Callback>('a callback (event, ctx) => …')
     call.end()
@@ -114,19 +121,28 @@ const byKind = (name: string, aliases: readonly string[], accepts: StageKind, su
   })
 
 export const wholeMessageOptions = {
-  bodyLimit: size(16 * 1024 * 1024, 'Bytes of a body that are kept; the rest still passes, but the callback does not see it. Bounds what one message can cost.'),
+  bodyLimit: size(
+    16 * 1024 * 1024,
+    'Bytes of a body that are kept; the rest still passes, but the callback does not see it. Bounds what one message can cost.',
+  ),
 } as const
-
 
 /** Pipy's older form has the limit first: handleMessage('1m', callback). */
 const limitAndCallback = (call: FilterCall, what: string): { callback: Callback; limitBytes: number } => {
-  const older = typeof call.peek() === 'function' ? undefined : wholeMessageOptions.bodyLimit.parse(call.take())
+  const older =
+    typeof call.peek() === 'function' ? undefined : wholeMessageOptions.bodyLimit.parse(call.take())
   const callback = call.callback<Callback>(what)
   const { bodyLimit } = call.options(wholeMessageOptions)
   return { callback, limitBytes: older ?? bodyLimit }
 }
 
-const whole = (name: string, aliases: readonly string[], subject: string, example: string, bodyOnly: boolean): FilterDefinition =>
+const whole = (
+  name: string,
+  aliases: readonly string[],
+  subject: string,
+  example: string,
+  bodyOnly: boolean,
+): FilterDefinition =>
   definition(
     name,
     aliases,
@@ -134,7 +150,10 @@ const whole = (name: string, aliases: readonly string[], subject: string, exampl
     subject,
     example,
     call => {
-      const { callback, limitBytes } = limitAndCallback(call, `a callback (${bodyOnly ? 'body' : 'message'}, ctx) => …`)
+      const { callback, limitBytes } = limitAndCallback(
+        call,
+        `a callback (${bodyOnly ? 'body' : 'message'}, ctx) => …`,
+      )
       return () => new HandleWhole(callback, limitBytes, bodyOnly)
     },
     { signature: '(callback[, options])', options: wholeMessageOptions },
@@ -152,12 +171,58 @@ export const handleStreamStart = definition(
     return () => new HandleStart(callback)
   },
 )
-export const handleData = byKind('handleData', ['onData'], 'any', 'a Data event', '$.handleData((data, ctx) => { ctx.bytes += data.size })', event => event.kind === Kind.data && event.size > 0)
-export const handleMessageStart = byKind('handleMessageStart', ['onMessageStart'], 'messages', 'a MessageStart event', "$.handleMessageStart((msg, ctx) => { ctx.path = msg.head.path })", event => event.kind === Kind.messageStart)
-export const handleMessageEnd = byKind('handleMessageEnd', ['onMessageEnd'], 'messages', 'a MessageEnd event', '$.handleMessageEnd((end, ctx) => { ctx.endedAt = Date.now() })', event => event.kind === Kind.messageEnd)
-export const handleStreamEnd = byKind('handleStreamEnd', ['onSessionEnd', 'handleSessionEnd'], 'any', 'the StreamEnd event', '$.handleStreamEnd(end => console.log(end.error))', event => event.kind === Kind.streamEnd)
-export const handleMessageBody = whole('handleMessageBody', ['onMessageBody'], 'a complete message body', '$.handleMessageBody((body, ctx) => { ctx.text = body.toString() })', true)
-export const handleMessage = whole('handleMessage', ['onMessage'], 'a complete message including the head and the body', '$.handleMessage((msg, ctx) => { ctx.request = msg })', false)
+export const handleData = byKind(
+  'handleData',
+  ['onData'],
+  'any',
+  'a Data event',
+  '$.handleData((data, ctx) => { ctx.bytes += data.size })',
+  event => event.kind === Kind.data && event.size > 0,
+)
+export const handleMessageStart = byKind(
+  'handleMessageStart',
+  ['onMessageStart'],
+  'messages',
+  'a MessageStart event',
+  '$.handleMessageStart((msg, ctx) => { ctx.path = msg.head.path })',
+  event => event.kind === Kind.messageStart,
+)
+export const handleMessageEnd = byKind(
+  'handleMessageEnd',
+  ['onMessageEnd'],
+  'messages',
+  'a MessageEnd event',
+  '$.handleMessageEnd((end, ctx) => { ctx.endedAt = Date.now() })',
+  event => event.kind === Kind.messageEnd,
+)
+export const handleStreamEnd = byKind(
+  'handleStreamEnd',
+  ['onSessionEnd', 'handleSessionEnd'],
+  'any',
+  'the StreamEnd event',
+  '$.handleStreamEnd(end => console.log(end.error))',
+  event => event.kind === Kind.streamEnd,
+)
+export const handleMessageBody = whole(
+  'handleMessageBody',
+  ['onMessageBody'],
+  'a complete message body',
+  '$.handleMessageBody((body, ctx) => { ctx.text = body.toString() })',
+  true,
+)
+export const handleMessage = whole(
+  'handleMessage',
+  ['onMessage'],
+  'a complete message including the head and the body',
+  '$.handleMessage((msg, ctx) => { ctx.request = msg })',
+  false,
+)
 /** Passes every event through a callback. */
-export const handle = byKind('handle', [], 'any', 'every event', '$.handle((evt, ctx) => { ctx.events++ })', () => true)
-
+export const handle = byKind(
+  'handle',
+  [],
+  'any',
+  'every event',
+  '$.handle((evt, ctx) => { ctx.events++ })',
+  () => true,
+)

@@ -131,12 +131,17 @@ class ReplaceMessage extends ReplacingFilter {
 }
 
 const tooLarge = (overflowBytes: number): StreamEnd =>
-  new StreamEnd(new TrafficError('BufferOverflow', `a message to be replaced is ${overflowBytes} bytes over bodyLimit`))
+  new StreamEnd(
+    new TrafficError('BufferOverflow', `a message to be replaced is ${overflowBytes} bytes over bodyLimit`),
+  )
 
 const takeReplacement = (call: FilterCall): unknown => {
   const value = call.take()
   if (typeof value !== 'function' && !isReplacement(value)) {
-    throw new TrafficError('BadOption', `${call.name} wants an event, a Message, an array of them, or a callback that gives one, and got ${show(value)}`)
+    throw new TrafficError(
+      'BadOption',
+      `${call.name} wants an event, a Message, an array of them, or a callback that gives one, and got ${show(value)}`,
+    )
   }
   return value
 }
@@ -163,7 +168,15 @@ const definition = (
   ...rest,
 })
 
-const byKind = (name: string, aliases: readonly string[], accepts: StageKind, subject: string, example: string, selects: (event: Event) => boolean, changesBody = false): FilterDefinition =>
+const byKind = (
+  name: string,
+  aliases: readonly string[],
+  accepts: StageKind,
+  subject: string,
+  example: string,
+  selects: (event: Event) => boolean,
+  changesBody = false,
+): FilterDefinition =>
   definition(name, aliases, accepts, subject, example, call => {
     const replacement = takeReplacement(call)
     call.end()
@@ -171,7 +184,10 @@ const byKind = (name: string, aliases: readonly string[], accepts: StageKind, su
   })
 
 const options = {
-  bodyLimit: size(16 * 1024 * 1024, 'Bytes of a body that are collected; a larger message ends the stream with BufferOverflow (HTTP: 503). Bounds what one message can cost.'),
+  bodyLimit: size(
+    16 * 1024 * 1024,
+    'Bytes of a body that are collected; a larger message ends the stream with BufferOverflow (HTTP: 503). Bounds what one message can cost.',
+  ),
 } as const
 
 const whole = (
@@ -189,7 +205,10 @@ const whole = (
     example,
     call => {
       // Pipy's older form has the limit first: replaceMessage('1m', callback).
-      const older = typeof call.peek() === 'string' || typeof call.peek() === 'number' ? options.bodyLimit.parse(call.take()) : undefined
+      const older =
+        typeof call.peek() === 'string' || typeof call.peek() === 'number'
+          ? options.bodyLimit.parse(call.take())
+          : undefined
       const replacement = takeReplacement(call)
       const { bodyLimit } = call.options(options)
       return () => create(replacement, older ?? bodyLimit)
@@ -209,11 +228,61 @@ export const replaceStreamStart = definition(
     return () => new ReplaceStart(replacement)
   },
 )
-export const replaceData = byKind('replaceData', [], 'any', 'a Data event', '$.replaceData(data => new Data(data.toString().toUpperCase()))', event => event.kind === Kind.data && event.size > 0, true)
-export const replaceMessageStart = byKind('replaceMessageStart', [], 'messages', 'a MessageStart event', '$.replaceMessageStart(msg => new MessageStart({ ...msg.head, path: "/" }))', event => event.kind === Kind.messageStart)
-export const replaceMessageEnd = byKind('replaceMessageEnd', [], 'messages', 'a MessageEnd event', "$.replaceMessageEnd(end => [new Data('\\n'), end])", event => event.kind === Kind.messageEnd, true)
-export const replaceStreamEnd = byKind('replaceStreamEnd', ['replaceSessionEnd'], 'any', 'the StreamEnd event', '$.replaceStreamEnd(end => new StreamEnd())', event => event.kind === Kind.streamEnd)
-export const replaceMessageBody = whole('replaceMessageBody', [], 'an entire message body', '$.replaceMessageBody(body => new Data(body.toString().trim()))', (replacement, limitBytes) => new ReplaceBody(replacement, limitBytes))
-export const replaceMessage = whole('replaceMessage', [], 'a complete message including the head and the body', "$.replaceMessage(new Message({ status: 404 }, 'Not found\\n'))", (replacement, limitBytes) => new ReplaceMessage(replacement, limitBytes))
+export const replaceData = byKind(
+  'replaceData',
+  [],
+  'any',
+  'a Data event',
+  '$.replaceData(data => new Data(data.toString().toUpperCase()))',
+  event => event.kind === Kind.data && event.size > 0,
+  true,
+)
+export const replaceMessageStart = byKind(
+  'replaceMessageStart',
+  [],
+  'messages',
+  'a MessageStart event',
+  '$.replaceMessageStart(msg => new MessageStart({ ...msg.head, path: "/" }))',
+  event => event.kind === Kind.messageStart,
+)
+export const replaceMessageEnd = byKind(
+  'replaceMessageEnd',
+  [],
+  'messages',
+  'a MessageEnd event',
+  "$.replaceMessageEnd(end => [new Data('\\n'), end])",
+  event => event.kind === Kind.messageEnd,
+  true,
+)
+export const replaceStreamEnd = byKind(
+  'replaceStreamEnd',
+  ['replaceSessionEnd'],
+  'any',
+  'the StreamEnd event',
+  '$.replaceStreamEnd(end => new StreamEnd())',
+  event => event.kind === Kind.streamEnd,
+)
+export const replaceMessageBody = whole(
+  'replaceMessageBody',
+  [],
+  'an entire message body',
+  '$.replaceMessageBody(body => new Data(body.toString().trim()))',
+  (replacement, limitBytes) => new ReplaceBody(replacement, limitBytes),
+)
+export const replaceMessage = whole(
+  'replaceMessage',
+  [],
+  'a complete message including the head and the body',
+  "$.replaceMessage(new Message({ status: 404 }, 'Not found\\n'))",
+  (replacement, limitBytes) => new ReplaceMessage(replacement, limitBytes),
+)
 /** Passes every event through a callback that gives what takes its place. */
-export const replace = byKind('replace', [], 'any', 'every event', "$.replace(evt => evt.type === 'Data' ? evt : null)", () => true, true)
+export const replace = byKind(
+  'replace',
+  [],
+  'any',
+  'every event',
+  "$.replace(evt => evt.type === 'Data' ? evt : null)",
+  () => true,
+  true,
+)

@@ -1,0 +1,23 @@
+/** What a script gets with `import … from 'sluice'`. All of it is stable unless its comment says otherwise. */
+
+export { algo, dataJSON as JSON, os, repeat } from '../runtime/api/index.ts'
+export type { Event, Head } from '../runtime/event.ts'
+export { Data, Message, MessageEnd, MessageStart, StreamEnd } from '../runtime/event.ts'
+export type { Builtins, ThreadInfo } from './context.ts'
+export { Inbound } from './inbound.ts'
+export { sluice } from './script/builder.ts'
+export type {
+  ConnectOptions,
+  Ctx,
+  Duration,
+  ForkOptions,
+  HTTPRequestHead,
+  HTTPResponseHead,
+  ListenOptions,
+  MuxHTTPOptions,
+  MuxOptions,
+  Script,
+  ServerOptions,
+  Size,
+  Stage,
+} from './script/types.ts'

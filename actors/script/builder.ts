@@ -1,0 +1,140 @@
+import { TrafficError } from '../../runtime/errors.ts'
+import { show } from '../../runtime/options.ts'
+import { type FilterDefinition, filtersByName } from '../filters/index.ts'
+import { type PipelineDefinition, ScriptDefinition, type Step } from './script-definition.ts'
+import type { Script } from './types.ts'
+
+/** A place in a script, without the frames of the builder itself. */
+function siteOf(method: (...args: never[]) => unknown): Error {
+  const site = new Error('call site')
+  Error.captureStackTrace(site, method)
+  return site
+}
+
+/** Collects the filters of one pipeline. Its methods, one per filter, are installed from the table below. */
+export class PipelineBuilder {
+  /** The pipeline being written. */
+  protected steps: Step[] | undefined
+
+  constructor(steps?: Step[]) {
+    this.steps = steps
+  }
+
+  /** Gives the filter in front its sub-pipeline: a name, or `$ => $…`. */
+  to(target: unknown): this {
+    const last = this.steps?.at(-1)
+    if (last === undefined || last.definition.sub === undefined) {
+      throw new TrafficError(
+        'ScriptError',
+        `to() stands behind a filter that has a sub-pipeline, and ${last === undefined ? 'here is none' : `${last.definition.name} has none`}`,
+      )
+    }
+    if (typeof target !== 'string' && typeof target !== 'function') {
+      throw new TrafficError(
+        'BadOption',
+        `to() wants the name of a pipeline or $ => $…, and got ${show(target)}`,
+      )
+    }
+    last.attached = target
+    return this
+  }
+
+  /** Adds a filter. */
+  protected add(
+    definition: FilterDefinition,
+    args: readonly unknown[],
+    method: (...args: never[]) => unknown,
+  ): this {
+    if (this.steps === undefined) {
+      throw new TrafficError(
+        'ScriptError',
+        `${definition.name} needs a stream: put listen(port), task() or pipeline(name) in front of it`,
+      )
+    }
+    this.steps.push({ definition, args, site: siteOf(method), attached: undefined })
+    return this
+  }
+}
+
+for (const [name, definition] of filtersByName) {
+  const method = {
+    [name](this: PipelineBuilder & { add: PipelineBuilder['to'] }, ...args: unknown[]): unknown {
+      return (this as unknown as { add(...args: unknown[]): unknown }).add(
+        definition,
+        args,
+        method as (...args: never[]) => unknown,
+      )
+    },
+  }[name] as (...args: unknown[]) => unknown
+  Object.defineProperty(PipelineBuilder.prototype, name, {
+    value: method,
+    writable: true,
+    configurable: true,
+  })
+}
+
+const brand = Symbol.for('sluice.script')
+
+/** Collects the pipelines of a script. */
+export class ScriptBuilder extends PipelineBuilder {
+  readonly [brand]: ScriptDefinition
+
+  constructor(variables: unknown, isDialect: boolean) {
+    super()
+    const values = typeof variables === 'function' ? (variables as () => unknown)() : (variables ?? {})
+    if (typeof values !== 'object' || values === null) {
+      throw new TrafficError(
+        'BadOption',
+        `the variables of a script are an object, as in { target: undefined }, and not ${show(values)}`,
+      )
+    }
+    this[brand] = new ScriptDefinition({ ...values }, isDialect)
+  }
+
+  /** Begins a pipeline for each connection to an address. */
+  listen(target: number | string, options?: unknown): this {
+    return this.begin('listen', `listen-${String(target)}`, [target, options], this.listen)
+  }
+
+  /** Begins a pipeline that is fed a message once, or at an interval. */
+  task(when?: string | number): this {
+    return this.begin('task', `task-${when ?? 'once'}`, [when], this.task)
+  }
+
+  /** Begins a pipeline that others refer to by its name. */
+  pipeline(name: string, options?: unknown): this {
+    return this.begin('pipeline', String(name), [name, options], this.pipeline)
+  }
+
+  private begin(
+    source: PipelineDefinition['source'],
+    name: string,
+    args: readonly unknown[],
+    method: (...args: never[]) => unknown,
+  ): this {
+    const definition: PipelineDefinition = { source, name, args, site: siteOf(method), steps: [] }
+    this[brand].pipelines.push(definition)
+    this.steps = definition.steps
+    return this
+  }
+}
+
+/** What a builder has collected; undefined when `value` is none. `instanceof` would fail over two copies of the package. */
+export function definitionOf(value: unknown): ScriptDefinition | undefined {
+  return typeof value === 'object' && value !== null && brand in value
+    ? (value as ScriptBuilder)[brand]
+    : undefined
+}
+
+/** Names of the builder's methods, for advice on a mistyped one. */
+export const builderMethods: readonly string[] = ['listen', 'task', 'pipeline', 'to', ...filtersByName.keys()]
+
+/**
+ * Begins a script.
+ *
+ * @param variables the variables of each session's context with their initial values, which are evaluated once:
+ *   objects among them are shared by all sessions of a thread.
+ */
+export function sluice<V extends object = Record<never, never>>(variables?: V | (() => V)): Script<V> {
+  return new ScriptBuilder(variables, false) as unknown as Script<V>
+}

@@ -1,0 +1,292 @@
+/**
+ * The builder as scripts see it. The stream's kind at each place (bytes or messages) and the kind of its heads are in
+ * the types, so that a filter that cannot stand where it is put does not compile.
+ *
+ * The first sentence of each filter's comment is the summary of its row in the table (a test compares them).
+ */
+
+import type { Data, Event, Head, Message, MessageEnd, MessageStart, StreamEnd } from '../../runtime/event.ts'
+import type { TLSClientOptions, TLSServerOptions } from '../../runtime/net/transport.ts'
+import type { Builtins } from '../context.ts'
+
+/** A time: seconds as a number, or text like '500ms', '10s', '5m'. */
+export type Duration = number | string
+/** A number of bytes, or text like '16k', '1m'. */
+export type Size = number | string
+
+/** Fields by lower-case name. A field that came several times has its values joined, but for set-cookie. */
+export type HTTPHeaders = Record<string, string | string[] | number | undefined>
+
+/** Head of an HTTP request. */
+export interface HTTPRequestHead {
+  protocol: string
+  method: string
+  /** The request-target as received: usually a path with query. */
+  path: string
+  scheme?: string | undefined
+  authority?: string | undefined
+  // biome-ignore lint/suspicious/noExplicitAny: reading a field gives text in nearly all scripts; writing takes more
+  headers: Record<string, any>
+}
+
+/** Head of an HTTP response. */
+export interface HTTPResponseHead {
+  protocol: string
+  status: number
+  statusText: string
+  // biome-ignore lint/suspicious/noExplicitAny: see HTTPRequestHead
+  headers: Record<string, any>
+}
+
+/** What a script sees of its session: its own variables and the built-in ones. */
+export type Ctx<V> = V & Builtins
+
+type Promisable<T> = T | PromiseLike<T>
+type Replaced = Event | Message | readonly (Event | Message | null | undefined)[] | null | undefined | void
+/** A literal replacement, or a callback that gives one. */
+export type ReplacementOf<V, S> = Replaced | ((subject: S, ctx: Ctx<V>) => Promisable<Replaced>)
+type Callback<V, S> = (subject: S, ctx: Ctx<V>) => Promisable<unknown>
+type FromContext<V, R> = (ctx: Ctx<V>) => R
+
+export type Kind = 'bytes' | 'messages' | 'any'
+
+/** A stage of any kind that a sub-pipeline may end with. */
+export interface AnyStage {
+  readonly kind?: Kind
+}
+
+/** The sub-pipeline of a filter: the name of a pipeline, or `$ => $…`. */
+export type Sub<V, K extends Kind, H extends Head> = string | (($: Stage<V, K, H, false>) => AnyStage)
+
+/** A filter that still needs its sub-pipeline. */
+export interface Needs<V, K extends Kind, H extends Head, R> {
+  /** Gives it: the name of a pipeline, or `$ => $…`. */
+  to(target: Sub<V, K, H>): R
+}
+
+export interface ListenOptions {
+  maxConnections?: number
+  readTimeout?: Duration
+  writeTimeout?: Duration
+  idleTimeout?: Duration
+  handshakeTimeout?: Duration
+  bufferLimit?: Size
+  backlog?: number
+  noDelay?: boolean
+  keepAlive?: boolean
+  tls?: TLSServerOptions
+}
+
+export interface ConnectOptions {
+  bufferLimit?: Size
+  retryCount?: number
+  retryDelay?: Duration
+  connectTimeout?: Duration
+  readTimeout?: Duration
+  writeTimeout?: Duration
+  idleTimeout?: Duration
+  noDelay?: boolean
+  keepAlive?: boolean
+  bind?: string
+  tls?: TLSClientOptions | true
+}
+
+export interface ServerOptions {
+  bufferSize?: Size
+  maxHeaderSize?: Size
+  maxLineSize?: Size
+  maxHeaders?: number
+  maxBodySize?: Size
+  maxMessages?: number
+  headTimeout?: Duration
+}
+
+export interface MuxHTTPOptions {
+  maxIdle?: Duration
+  maxSessions?: number
+  maxMessages?: number
+  bufferSize?: Size
+  replaySize?: Size
+}
+
+export interface MuxOptions {
+  maxIdle?: Duration
+  maxSessions?: number
+  maxQueue?: number
+  bodyLimit?: Size
+}
+
+export interface ForkOptions {
+  policy?: 'drop' | 'block'
+  window?: Size
+  maxBranches?: number
+}
+
+/** What may begin a pipeline. */
+export interface Sources<V> {
+  /** Begins a pipeline for each connection to an address: a port, or 'ip:port'. */
+  listen(target: number | string, options?: ListenOptions): Stage<V, 'bytes', Head, true>
+  /** Begins a pipeline that is fed an empty message once, or at an interval. */
+  task(when?: Duration): Stage<V, 'messages', Head, true>
+  /** Begins a pipeline that others refer to by its name. */
+  pipeline(
+    name: string,
+    options?: { placement?: 'local' } | { placement: 'node'; key?: FromContext<V, unknown> },
+  ): Stage<V, 'any', Head, true>
+}
+
+/** A script, before its first pipeline. */
+export interface Script<V> extends Sources<V> {}
+
+/** Filters that stand anywhere. */
+interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends AnyStage {
+  readonly kind?: K
+  /** Sends events to one of several pipelines */
+  branch<R extends AnyStage>(
+    when: FromContext<V, unknown>,
+    target: ($: Stage<V, K, H, false>) => R,
+    otherwise?: Sub<V, K, H>,
+  ): Restaged<V, R, T>
+  branch<R extends AnyStage>(
+    when: FromContext<V, unknown>,
+    target: ($: Stage<V, K, H, false>) => R,
+    when2: FromContext<V, unknown>,
+    target2: Sub<V, K, H>,
+    otherwise?: Sub<V, K, H>,
+  ): Restaged<V, R, T>
+  branch<R extends AnyStage>(
+    when: FromContext<V, unknown>,
+    target: ($: Stage<V, K, H, false>) => R,
+    when2: FromContext<V, unknown>,
+    target2: Sub<V, K, H>,
+    when3: FromContext<V, unknown>,
+    target3: Sub<V, K, H>,
+    otherwise?: Sub<V, K, H>,
+  ): Restaged<V, R, T>
+  branch(
+    when: FromContext<V, unknown>,
+    target: string,
+    ...more: (string | FromContext<V, unknown>)[]
+  ): Stage<V, 'any', Head, T>
+  /** Sends events to a different pipeline */
+  link(target: string, ...more: (string | FromContext<V, unknown>)[]): Stage<V, 'any', Head, T>
+  /** Sends copies of events to other pipeline sessions */
+  fork(
+    init?: Partial<V> | readonly Partial<V>[] | FromContext<V, Partial<V> | readonly Partial<V>[]>,
+    options?: ForkOptions,
+  ): Needs<V, K, H, this>
+  /** Buffers up events until a condition is fulfilled */
+  wait(condition: FromContext<V, unknown>, options?: { timeout?: Duration }): this
+  /** Inserts events in front of a stream */
+  insert(events: Replaced | FromContext<V, Promisable<Replaced>>): this
+  /** Eats up all events but the end of the stream */
+  dummy(): this
+  /** Outputs events to the standard output */
+  dump(tag?: string | FromContext<V, unknown>): this
+  /** Outputs raw data to the standard output */
+  print(): this
+  /** Handles every event */
+  handle(callback: Callback<V, Event>): this
+  /** Handles the initial event in a stream */
+  handleStreamStart(callback: Callback<V, Event>): this
+  /** Handles a Data event */
+  handleData(callback: Callback<V, Data>): this
+  /** Handles the StreamEnd event */
+  handleStreamEnd(callback: Callback<V, StreamEnd>): this
+  /** Replaces every event */
+  replace(replacement?: ReplacementOf<V, Event>): this
+  /** Replaces the initial event in a stream */
+  replaceStreamStart(replacement?: ReplacementOf<V, Event>): this
+  /** Replaces a Data event */
+  replaceData(replacement?: ReplacementOf<V, Data>): this
+  /** Replaces the StreamEnd event */
+  replaceStreamEnd(replacement?: ReplacementOf<V, StreamEnd>): this
+}
+
+/** Filters that take bytes. */
+interface OnBytes<V, T extends boolean> {
+  /** Sends data to a remote endpoint and receives data from it */
+  connect(
+    target: string | FromContext<V, Promisable<string>>,
+    options?: ConnectOptions,
+  ): Stage<V, 'bytes', Head, T>
+  /** Deframes an HTTP request message */
+  decodeHTTPRequest(): Stage<V, 'messages', HTTPRequestHead, T>
+  /** Deframes an HTTP response message */
+  decodeHTTPResponse(): Stage<V, 'messages', HTTPResponseHead, T>
+  /** Serves each HTTP request of a connection by a pipeline of its own */
+  demuxHTTP(options?: ServerOptions): Needs<V, 'messages', HTTPRequestHead, Stage<V, 'bytes', Head, T>>
+  /** Serves HTTP requests with a handler function */
+  serveHTTP(
+    handler: Message | ((request: Message<HTTPRequestHead>, ctx: Ctx<V>) => Promisable<Message>),
+    options?: ServerOptions & { bodyLimit?: Size },
+  ): Stage<V, 'bytes', Head, T>
+}
+
+/** Filters that take messages. */
+interface OnMessages<V, H extends Head, T extends boolean> {
+  /** Frames an HTTP request message */
+  encodeHTTPRequest(options?: { bufferSize?: Size }): Stage<V, 'bytes', Head, T>
+  /** Frames an HTTP response message */
+  encodeHTTPResponse(options?: { bufferSize?: Size }): Stage<V, 'bytes', Head, T>
+  /** Sends each message to a pipeline of its own, answers in the order they begin */
+  demux(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
+  /** Sends each message to a pipeline of its own, answers in the order of the messages */
+  demuxQueue(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
+  /** Sends messages from different sessions to a shared pipeline session */
+  mux(
+    key?: unknown | FromContext<V, unknown>,
+    options?: MuxOptions & { messageKey?: (message: Message<H>) => unknown },
+  ): Needs<V, 'messages', H, Stage<V, 'messages', Head, T>>
+  /** Sends messages from different sessions to a shared pipeline session, answers in order */
+  muxQueue(
+    key?: FromContext<V, unknown> | string | object,
+    options?: MuxOptions & { blocking?: boolean },
+  ): Needs<V, 'messages', H, Stage<V, 'messages', Head, T>>
+  /** Sends HTTP requests from many pipelines over shared sessions */
+  muxHTTP(options?: MuxHTTPOptions): Needs<V, 'bytes', Head, Stage<V, 'messages', HTTPResponseHead, T>>
+  muxHTTP(
+    key: FromContext<V, unknown> | string,
+    options?: MuxHTTPOptions,
+  ): Needs<V, 'bytes', Head, Stage<V, 'messages', HTTPResponseHead, T>>
+  /** Handles a MessageStart event */
+  handleMessageStart(callback: Callback<V, MessageStart<H>>): this
+  /** Handles a MessageEnd event */
+  handleMessageEnd(callback: Callback<V, MessageEnd>): this
+  /** Handles a complete message body */
+  handleMessageBody(callback: Callback<V, Data>, options?: { bodyLimit?: Size }): this
+  /** Handles a complete message including the head and the body */
+  handleMessage(callback: Callback<V, Message<H>>, options?: { bodyLimit?: Size }): this
+  /** Replaces a MessageStart event */
+  replaceMessageStart(replacement?: ReplacementOf<V, MessageStart<H>>): this
+  /** Replaces a MessageEnd event */
+  replaceMessageEnd(replacement?: ReplacementOf<V, MessageEnd>): this
+  /** Replaces an entire message body */
+  replaceMessageBody(replacement?: ReplacementOf<V, Data>, options?: { bodyLimit?: Size }): this
+  /** Replaces a complete message including the head and the body */
+  replaceMessage(replacement?: ReplacementOf<V, Message<H>>, options?: { bodyLimit?: Size }): this
+}
+
+type Filters<V, K extends Kind, H extends Head, T extends boolean> = Anywhere<V, K, H, T> &
+  (K extends 'bytes'
+    ? OnBytes<V, T>
+    : K extends 'messages'
+      ? OnMessages<V, H, T>
+      : OnBytes<V, T> & OnMessages<V, H, T>)
+
+/**
+ * A place in a pipeline.
+ *
+ * @typeParam V the script's variables
+ * @typeParam K what the stream is made of here
+ * @typeParam H the heads of its messages
+ * @typeParam T true on the top level of the script, where the next pipeline may begin
+ */
+export type Stage<V, K extends Kind, H extends Head, T extends boolean> = Filters<V, K, H, T> &
+  (T extends true ? Sources<V> : unknown)
+
+type Restaged<V, R, T extends boolean> =
+  R extends Stage<infer _V, infer K, infer H, infer _T> ? Stage<V, K, H, T> : Stage<V, 'any', Head, T>
+
+/** Every filter that the types know: compared with the table by a test. */
+export type FilterName = Exclude<keyof Filters<object, 'any', Head, false>, 'kind'>
