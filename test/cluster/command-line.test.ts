@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { helpFilters, listFilters } from '../../cluster/filter-help.ts'
 import { count } from '../../runtime/options.ts'
-import { makeFolder, makeScript, runSluice } from '../support/sluice.ts'
+import { makeFolder, makeScript, runSluice, startSluice } from '../support/sluice.ts'
 
 const launcher = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url))
 
@@ -118,6 +118,18 @@ withOldNode('on a Node too old the launcher hands over to the one that the packa
   })
   t.is(status, 0)
   t.regex(stdout, /^sluice .*Node v2[4-9]/)
+})
+
+withOldNode('on a Node too old signals reach the one that runs, and its exit code comes back', async t => {
+  const script = makeScript(
+    t,
+    "import { sluice } from 'sluice'\nexport default sluice().listen('127.0.0.1:0').connect('127.0.0.1:1')\n",
+  )
+  const sluice = startSluice(t, [script], { node: oldNode as string })
+  await sluice.port()
+  sluice.signal('SIGTERM')
+  t.deepEqual(await sluice.exited, { code: 0, signal: null })
+  t.regex(sluice.stderr, /Draining/)
 })
 
 withOldNode('on a Node too old, with none to hand over to, it says which version is needed', t => {

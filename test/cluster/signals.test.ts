@@ -149,7 +149,8 @@ test.serial('a script that fails to load leaves the old one running, in every th
 })
 
 test.serial('the admin port answers from the main thread: healthy, ready, metrics, status', async t => {
-  const sluice = startSluice(t, [makeScript(t, answering('hi')), '--threads=2', '--admin-port=0'])
+  const script = makeScript(t, answering('hi'))
+  const sluice = startSluice(t, [script, '--threads=2', '--admin-port=0'])
   const admin = Number(/:(\d+)$/.exec((await sluice.line(/^Admin on/)).message)?.[1])
   const port = await sluice.port()
   t.is((await fetchOnce(admin, '/healthz')).status, 200)
@@ -167,6 +168,8 @@ test.serial('the admin port answers from the main thread: healthy, ready, metric
   sluice.signal('SIGTERM')
   await sluice.line(/Draining/)
   t.is((await fetchOnce(admin, '/readyz')).status, 503)
+  releaseHeld(script)
+  await held.readToEnd()
   held.destroy()
   t.is((await sluice.exited).code, 0)
 })

@@ -19,6 +19,8 @@ export interface Line {
 export interface StartOptions {
   readonly cwd?: string
   readonly env?: NodeJS.ProcessEnv
+  /** The Node to run it with, instead of this one. */
+  readonly node?: string
   /** What to run instead of the launcher. */
   readonly program?: string
 }
@@ -33,7 +35,7 @@ export class SluiceProcess {
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 
   constructor(args: readonly string[], options: StartOptions = {}) {
-    this.child = spawn(process.execPath, [options.program ?? launcher, ...args], {
+    this.child = spawn(options.node ?? process.execPath, [options.program ?? launcher, ...args], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
