@@ -181,6 +181,11 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
 
   head(head: ResponseHead): void {
     const { status } = head
+    if (status === 101 && this.mode.connection !== 'upgrade') {
+      this.decoder.stop()
+      this.close(new StreamEnd(new TrafficError('UpstreamProtocolError', 'a protocol switch that nobody asked for')))
+      return
+    }
     this.isInterim = status < 200 && status !== 101
     if (!this.isInterim && !head.keepAlive) this.isPersistent = false
     this.isTunnel = status === 101 || (this.method === 'CONNECT' && status >= 200 && status < 300)

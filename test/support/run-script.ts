@@ -1,0 +1,47 @@
+/** Runs what a script built inside the test's own process, on real sockets, without threads and command line. */
+
+import type { ExecutionContext } from 'ava'
+import { ThreadHost } from '../../actors/thread-host.ts'
+import type { LogFields, Logger } from '../../runtime/log.ts'
+import { netTransport } from '../../runtime/net/node-net.ts'
+import { handleTransport } from '../../runtime/net/tcp-handle.ts'
+
+/** The transports that scripts run on: tests of behaviour loop over them. */
+export const transports = { handle: handleTransport, net: netTransport } as const
+
+export interface LogLine extends LogFields {
+  readonly level: string
+  readonly message: string
+}
+
+export interface RunningScript {
+  readonly host: ThreadHost
+  /** Port of the first listener: scripts under test listen on port 0. */
+  readonly port: number
+  readonly ports: readonly number[]
+  /** What it logged. */
+  readonly logs: readonly LogLine[]
+}
+
+/** Starts it; it is stopped when the test is over. */
+export async function runScript(t: ExecutionContext, script: unknown, transport: keyof typeof transports = 'handle'): Promise<RunningScript> {
+  const logs: LogLine[] = []
+  const say =
+    (level: string) =>
+    (message: string, fields: LogFields = {}): void => {
+      logs.push({ level, message, ...fields })
+    }
+  const log: Logger = { isEnabled: () => true, debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
+  const host = new ThreadHost({
+    thread: 0,
+    threads: 1,
+    transport: transports[transport],
+    acquireSocket: async (_address, port) => ({ port }),
+    mesh: undefined,
+    log,
+  })
+  await host.start(script)
+  t.teardown(() => host.stop())
+  const ports = host.status().listeners.map(listener => listener.port)
+  return { host, port: ports[0] ?? 0, ports, logs }
+}
