@@ -1,6 +1,6 @@
 import { createLogger, type LogRecord, type LogSink } from '../observability/log.ts'
 import { monotonicMs, wallMs } from '../runtime/clock.ts'
-import { type FaultRecord, TrafficError } from '../runtime/errors.ts'
+import { type FaultRecord, faults, TrafficError } from '../runtime/errors.ts'
 import type { Logger, LogLevel } from '../runtime/log.ts'
 import { ListeningSockets } from '../runtime/net/listening-sockets.ts'
 import { AdminServer } from './admin.ts'
@@ -217,7 +217,10 @@ export class TrafficNode implements ThreadsListener {
   }
 
   private async reloadNow(): Promise<string | undefined> {
-    if (this.stage !== 'serving') return 'It is not serving, so there is nothing to reload.'
+    if (this.stage !== 'serving') {
+      this.log.warn(`Reload ignored: the node is ${this.stage}`, { code: 'ReloadIgnored' })
+      return `the node is ${this.stage}`
+    }
     // Never used twice: a thread keeps the modules of every load, those that failed too.
     const generation = ++this.loads
     // A thread that is just starting may get the old script: it is brought up to date when it is ready.
@@ -305,7 +308,8 @@ export class TrafficNode implements ThreadsListener {
           ? 'Its replacement starts.'
           : `Its replacement starts in ${restartMs} ms.`
     const when = thread.isReady ? '' : ' while starting'
-    this.log.error(`Thread ${thread.slot} died${when}: ${reason.message}. ${next}`, {
+    const why = reason.message.replace(`${faults.ThreadDied.summary}: `, '')
+    this.log.error(`Thread ${thread.slot} died${when}: ${why}. ${next}`, {
       code: reason.code,
       source: 'internal',
       incarnation: thread.incarnation,

@@ -105,14 +105,18 @@ const colors: Readonly<Record<LogLevel, string>> = {
 }
 const plain = '\x1b[0m'
 
-/** Writes records for a person at a terminal: local time, level, message, then the fields as `name=value`. */
+/**
+ * Writes records for a person at a terminal: local time, level, message, then the fields as `name=value`. Codes and
+ * sources are for looking faults up, so only faults show them.
+ */
 export function humanLines(write: (line: string) => void, hasColors: boolean): LogSink {
   return ({ timeMs, level, message, fields, thread }) => {
     const at = new Date(timeMs)
     const time = `${at.toTimeString().slice(0, 8)}.${String(at.getMilliseconds()).padStart(3, '0')}`
     const mark = level.toUpperCase().padEnd(5)
-    const { stack, ...rest } = fields
-    const details = Object.entries({ ...rest, thread })
+    const { stack, code, source, ...rest } = fields
+    const isFault = level === 'warn' || level === 'error'
+    const details = Object.entries({ ...(isFault && { code, source }), ...rest, thread })
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : stringify(value)}`)
       .join('')
