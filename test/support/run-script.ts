@@ -24,14 +24,24 @@ export interface RunningScript {
 }
 
 /** Starts it; it is stopped when the test is over. */
-export async function runScript(t: ExecutionContext, script: unknown, transport: keyof typeof transports = 'handle'): Promise<RunningScript> {
+export async function runScript(
+  t: ExecutionContext,
+  script: unknown,
+  transport: keyof typeof transports = 'handle',
+): Promise<RunningScript> {
   const logs: LogLine[] = []
   const say =
     (level: string) =>
     (message: string, fields: LogFields = {}): void => {
       logs.push({ level, message, ...fields })
     }
-  const log: Logger = { isEnabled: () => true, debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
+  const log: Logger = {
+    isEnabled: () => true,
+    debug: say('debug'),
+    info: say('info'),
+    warn: say('warn'),
+    error: say('error'),
+  }
   const host = new ThreadHost({
     thread: 0,
     threads: 1,

@@ -1,0 +1,167 @@
+/** Each example does what its header says, run as a user runs it. The shop has a file of its own. */
+
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { request as requestTLS } from 'node:https'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import ava from 'ava'
+import { makeFolder } from '../support/sluice.ts'
+import { fetchOnce, TcpClient } from '../support/tcp-client.ts'
+import { examplePath, get, startExample, startService } from './support.ts'
+
+// A process each: one after the other.
+const test = ava.serial
+
+test('hello answers with the path that was asked for', async t => {
+  const { port } = await startExample(t, 'hello.ts')
+  t.is(await get(port, '/world'), 'Hello, /world\n')
+})
+
+test('echo gives back the bytes that it gets, and tells of clients that come and go', async t => {
+  const { sluice, port } = await startExample(t, 'echo.ts')
+  const client = await TcpClient.connect(port)
+  client.write('one two')
+  await client.read(/^one two$/)
+  client.end(' three')
+  t.is(await client.readToEnd(), 'one two three')
+  await sluice.line(/127\.0\.0\.1 is here/)
+  await sluice.line(/127\.0\.0\.1 has left/)
+})
+
+test('tcp-proxy passes bytes and the end of each direction both ways', async t => {
+  const server = createServer({ allowHalfOpen: true }, socket => {
+    socket.on('data', bytes => socket.write(`<${bytes}>`)).on('end', () => socket.end('bye'))
+  }).listen(0)
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port: target } = server.address() as { port: number }
+  const { port } = await startExample(t, 'tcp-proxy.ts', { TARGET: `127.0.0.1:${target}` })
+  const client = await TcpClient.connect(port)
+  client.write('hi')
+  await client.read(/<hi>/)
+  client.end()
+  t.is(await client.readToEnd(), '<hi>bye')
+})
+
+test('http-proxy passes requests on, and says that it was the proxy when the target is down', async t => {
+  const service = await startService(t, 'web')
+  const { port } = await startExample(t, 'http-proxy.ts', { TARGET: service.address })
+  t.is(await get(port, '/a?b=c'), 'web /a?b=c')
+  service.server.closeAllConnections()
+  service.server.close()
+  const response = await fetch(`http://127.0.0.1:${port}/`)
+  t.is(response.status, 502)
+  t.regex(response.headers.get('proxy-status') ?? '', /^sluice; error=connection_refused/)
+})
+
+test('routing finds the target by path, then by host, and has none for the rest', async t => {
+  const [api, web] = await Promise.all([startService(t, 'api'), startService(t, 'web')])
+  const { port } = await startExample(t, 'routing.ts', { API: api.address, WEB: web.address })
+  t.is(await get(port, '/api/users'), 'api /api/users')
+  t.deepEqual(await fetchOnce(port, '/other'), { status: 404, body: 'No route\n' })
+  const client = await TcpClient.connect(port)
+  client.write('GET /page HTTP/1.1\r\nHost: www.example.com\r\nConnection: close\r\n\r\n')
+  t.regex(await client.readToEnd(), /web \/page/)
+})
+
+test('balancing takes turns, and leaves a target that is down out', async t => {
+  const [one, two] = await Promise.all([startService(t, 'one'), startService(t, 'two')])
+  const { port } = await startExample(t, 'balancing.ts', { TARGETS: `${one.address},${two.address}` })
+  const ask = async (): Promise<string> => (await get(port)).slice(0, 3)
+  const answers = [await ask(), await ask(), await ask(), await ask()]
+  t.deepEqual([...answers].sort(), ['one', 'one', 'two', 'two'])
+  t.not(answers[0], answers[1])
+
+  one.server.closeAllConnections()
+  one.server.close()
+  const statuses: number[] = []
+  for (let i = 0; i < 6; i++) statuses.push((await fetch(`http://127.0.0.1:${port}/`)).status)
+  t.is(statuses.filter(status => status === 502).length, 1, 'the one request that found out')
+  t.is(statuses.filter(status => status === 200).length, 5)
+})
+
+test('tls-edge speaks TLS to clients, and tells the target so', async t => {
+  const folder = makeFolder(t)
+  execFileSync(
+    'openssl',
+    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'].concat(
+      ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'],
+      ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')],
+    ),
+    { stdio: 'ignore' },
+  )
+  const service = await startService(t, 'web')
+  const { port } = await startExample(t, 'tls-edge.ts', {
+    TARGET: service.address,
+    CERT: join(folder, 'cert.pem'),
+    KEY: join(folder, 'key.pem'),
+  })
+  const request = requestTLS({
+    port,
+    servername: 'localhost',
+    ca: readFileSync(join(folder, 'cert.pem')),
+  }).end()
+  const [response] = await once(request, 'response')
+  t.is((await response.setEncoding('utf8').toArray()).join(''), 'web /')
+  const { headers } = await service.requests.next()
+  t.is(headers['x-forwarded-proto'], 'https')
+  t.is(headers['x-forwarded-for'], '127.0.0.1')
+})
+
+test('fork-mirror sends a copy, and answers as soon as the target does', async t => {
+  const target = await startService(t, 'target')
+  // It never answers: nothing may wait for it.
+  const mirror = await startService(t, 'mirror', () => {})
+  const { port } = await startExample(t, 'fork-mirror.ts', { TARGET: target.address, MIRROR: mirror.address })
+  t.is(await get(port, '/order', { method: 'POST', body: '{}' }), 'target /order')
+  const copy = await mirror.requests.next()
+  t.is(copy.url, '/order')
+  t.is(copy.method, 'POST')
+})
+
+test('node-log counts the requests of all threads in one place', async t => {
+  const { sluice, port } = await startExample(t, 'node-log.ts', {}, ['--threads=2'])
+  const requests = 20
+  await Promise.all(Array.from({ length: requests }, () => fetchOnce(port, '/x')))
+  await sluice.line(new RegExp(`Request ${requests} of this node: GET /x`))
+  const counts = sluice.lines.seen.flatMap(line => /^Request (\d+)/.exec(line.message)?.[1] ?? [])
+  t.deepEqual(
+    counts,
+    Array.from({ length: requests }, (_, i) => `${i + 1}`),
+  )
+  const threads = new Set(
+    sluice.lines.seen.filter(line => /^Request/.test(line.message)).map(line => line.thread),
+  )
+  t.is(threads.size, 1)
+})
+
+test('pipy/hello answers', async t => {
+  const { port } = await startExample(t, 'pipy/hello.js')
+  t.is(await get(port), 'Hi, there!\n')
+})
+
+test('pipy/proxy routes and balances', async t => {
+  const names = ['api-1', 'api-2', 'web'] as const
+  const [first, second, web] = await Promise.all(names.map(name => startService(t, name)))
+  const { port } = await startExample(t, 'pipy/proxy.js', {
+    API: `${first?.address},${second?.address}`,
+    WEB: web?.address,
+  })
+  t.is(await get(port, '/page'), 'web /page')
+  const answers = [await get(port, '/api/1'), await get(port, '/api/2')]
+  t.deepEqual(answers.map(answer => answer.slice(0, 5)).sort(), ['api-1', 'api-2'])
+})
+
+test('every example has a test, says what it is, and fits a screen', t => {
+  const tests = readFileSync(new URL(import.meta.url), 'utf8')
+  const folder = dirname(examplePath('hello.ts'))
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!/\.[jt]s$/.test(name) || name.startsWith('shop/')) continue
+    const text = readFileSync(join(folder, name), 'utf8')
+    t.true(tests.includes(`'${name}'`), `${name} has no test`)
+    t.regex(text, /^(\/\*\*|\/\/)/, `${name} has no header`)
+    t.true(text.split('\n').length <= 41, `${name} is longer than 40 lines`)
+  }
+})
