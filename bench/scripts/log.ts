@@ -1,10 +1,10 @@
-import { Message, os, sluice } from 'sluice'
+import { Message, os, StreamEnd, sluice } from 'sluice'
 
 const origin = os.env.ORIGIN ?? '127.0.0.1:8080'
 const collector = os.env.COLLECTOR ?? '127.0.0.1:8081'
 
-/** Records waiting for the next batch, one JSON text each. */
-let batch: string[] = []
+/** Records waiting for the next batch, one line of JSON each. */
+let batch = ''
 
 export default sluice({ request: undefined as Message | undefined, startedAt: 0 })
   .listen(Number(os.env.PORT ?? 8000))
@@ -17,24 +17,25 @@ export default sluice({ request: undefined as Message | undefined, startedAt: 0 
       .muxHTTP(() => origin)
       .to($ => $.connect(origin))
       .handleMessage((response, ctx) => {
-        batch.push(
-          JSON.stringify({
-            time: ctx.startedAt,
-            durationMs: Date.now() - ctx.startedAt,
-            request: { ...ctx.request?.head, body: ctx.request?.body?.toString() },
-            response: { ...response.head, body: response.body?.toString() },
-          }),
-        )
+        const { request, startedAt } = ctx
+        const record = {
+          time: startedAt,
+          durationMs: Date.now() - startedAt,
+          request: { head: request?.head, body: request?.body?.toString() },
+          response: { head: response.head, body: response.body?.toString() },
+        }
+        batch += `${JSON.stringify(record)}\n`
       }),
   )
 
   .task('50ms')
-  .onStart(() => {
-    if (batch.length === 0) return undefined
-    const lines = `${batch.join('\n')}\n`
-    batch = []
+  .replaceMessage(() => {
+    if (batch === '') return new StreamEnd()
+    const lines = batch
+    batch = ''
     const headers = { host: collector, 'content-type': 'application/x-ndjson' }
     return new Message({ method: 'POST', path: '/', headers }, lines)
   })
   .muxHTTP(() => collector)
   .to($ => $.connect(collector))
+  .replaceMessage(() => new StreamEnd())

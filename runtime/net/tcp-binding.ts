@@ -10,7 +10,7 @@ export interface WriteRequest {
   oncomplete?: ((this: WriteRequest, status: number) => void) | undefined
   connection?: unknown
   bytes?: number
-  scratch?: Buffer | undefined
+  scratch?: unknown
   memory?: Buffer | Buffer[] | undefined
 }
 

@@ -48,10 +48,36 @@ const eof = -4095
 const readBytes = 64 * 1024
 const scratchBytes = 64 * 1024
 const spareScratches = 16
+const maxViewBytes = 4096
 
-const readBuffer = Buffer.allocUnsafeSlow(readBytes)
-const freeScratches: Buffer[] = []
-let scratch: Buffer = Buffer.allocUnsafeSlow(scratchBytes)
+/**
+ * Views of the first n bytes of a buffer, made once for each n up to 4 KiB: making one takes 35 ns, and most reads and
+ * writes are small and begin at the start.
+ */
+class Views {
+  readonly buffer: Buffer
+  private readonly views: (Buffer | undefined)[] = new Array(maxViewBytes + 1).fill(undefined)
+
+  constructor(buffer: Buffer) {
+    this.buffer = buffer
+  }
+
+  upTo(end: number): Buffer {
+    if (end > maxViewBytes) return this.buffer.subarray(0, end)
+    let view = this.views[end]
+    if (view === undefined) {
+      view = this.buffer.subarray(0, end)
+      this.views[end] = view
+    }
+    return view
+  }
+}
+
+const readViews = new Views(Buffer.allocUnsafeSlow(readBytes))
+const readBuffer = readViews.buffer
+const freeScratches: Views[] = []
+let scratchViews = new Views(Buffer.allocUnsafeSlow(scratchBytes))
+let scratch = scratchViews.buffer
 let scratchUsed = 0
 /** The connection whose bytes are in the scratch: the one written to last. */
 let scratchOwner: HandleConnection | null = null
@@ -152,7 +178,8 @@ class HandleConnection implements Connection {
       this.enqueueRange(data.buffer, data.start, data.end, data.borrowed)
     } else if (scratchUsed + size <= scratchBytes) {
       scratchOwner = this
-      data.buffer.copy(scratch, scratchUsed, data.start, data.end)
+      if (data.start === 0 && data.buffer === readBuffer) scratch.set(readViews.upTo(size), scratchUsed)
+      else data.buffer.copy(scratch, scratchUsed, data.start, data.end)
       scratchUsed += size
     } else {
       this.sendScratch()
@@ -230,7 +257,7 @@ class HandleConnection implements Connection {
     const used = scratchUsed
     if (used === 0) return
     scratchUsed = 0
-    this.send(scratch.subarray(0, used), true)
+    this.send(scratchViews.upTo(used), true)
   }
 
   /** One system call. What the kernel does not take at once stays with the request until `onWritten`. */
@@ -263,8 +290,9 @@ class HandleConnection implements Connection {
     // The handle does not keep the memory it is still sending from: without this the collector would take it.
     request.memory = memory
     if (usesScratch) {
-      request.scratch = scratch
-      scratch = freeScratches.pop() ?? Buffer.allocUnsafeSlow(scratchBytes)
+      request.scratch = scratchViews
+      scratchViews = freeScratches.pop() ?? new Views(Buffer.allocUnsafeSlow(scratchBytes))
+      scratch = scratchViews.buffer
     }
     this.isWriting = true
     if (this.queuedBytes > this.highWaterBytes) this.congest()
@@ -467,7 +495,8 @@ function onRead(this: Handle): void {
 }
 
 function onWritten(this: WriteRequest, status: number): void {
-  if (this.scratch !== undefined && freeScratches.length < spareScratches) freeScratches.push(this.scratch)
+  if (this.scratch !== undefined && freeScratches.length < spareScratches)
+    freeScratches.push(this.scratch as Views)
   this.scratch = undefined
   this.memory = undefined
   const connection = this.connection as HandleConnection
