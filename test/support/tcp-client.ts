@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { type HTTPText, readMessage, statusOf } from './http-text.ts'
 
 /** A TCP connection on which a test writes and reads exactly what it means, with no HTTP library in between. */
 export class TcpClient {
@@ -11,7 +12,8 @@ export class TcpClient {
   error: Error | undefined
   private wake: () => void = () => {}
 
-  private constructor(socket: Socket) {
+  /** @param socket that is connected: ours, or one that a test's own server accepted */
+  constructor(socket: Socket) {
     this.socket = socket
     socket.setNoDelay(true)
     socket.on('data', chunk => {
@@ -45,10 +47,7 @@ export class TcpClient {
   /** All that was received so far, once it matches. Throws when the peer ends before. */
   async read(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.received)) {
-      if (this.isEnded)
-        throw new Error(
-          `the peer ended (${this.error?.message ?? 'orderly'}) after ${JSON.stringify(this.received)}`,
-        )
+      if (this.isEnded) throw this.endedEarly()
       await new Promise<void>(resolve => {
         this.wake = resolve
       })
@@ -66,6 +65,50 @@ export class TcpClient {
     return this.received
   }
 
+  /** Takes the next request off the front of what was received. */
+  request(): Promise<HTTPText> {
+    return this.message(undefined)
+  }
+
+  /** Takes the next response off the front of what was received, interim ones included. */
+  interimOrFinal(method = 'GET'): Promise<HTTPText> {
+    return this.message(method)
+  }
+
+  /** Takes the next final response off the front of what was received. */
+  async response(method = 'GET'): Promise<HTTPText> {
+    for (;;) {
+      const response = await this.message(method)
+      if (statusOf(response) >= 200 || statusOf(response) === 101) return response
+    }
+  }
+
+  private async message(answers: string | undefined): Promise<HTTPText> {
+    for (;;) {
+      const message = readMessage(this.received, { answers, isEnded: this.isEnded })
+      if (message !== undefined) {
+        this.received = this.received.slice(message.length)
+        return message
+      }
+      if (this.isEnded) throw this.endedEarly()
+      await new Promise<void>(resolve => {
+        this.wake = resolve
+      })
+    }
+  }
+
+  private endedEarly(): Error {
+    return new Error(
+      `the peer ended (${this.error?.message ?? 'orderly'}) after ${JSON.stringify(this.received)}`,
+    )
+  }
+
+  /** Sends a request and takes its final response. */
+  async ask(request: string): Promise<HTTPText> {
+    this.write(request)
+    return this.response(request.slice(0, request.indexOf(' ')))
+  }
+
   /** Forgets what was received, to wait for what comes next. */
   forget(): void {
     this.received = ''
@@ -73,6 +116,11 @@ export class TcpClient {
 
   destroy(): void {
     this.socket.destroy()
+  }
+
+  /** Ends the connection with a TCP reset. */
+  reset(): void {
+    this.socket.resetAndDestroy()
   }
 
   private ended(): void {
