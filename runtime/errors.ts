@@ -148,7 +148,7 @@ export const faults = {
     'downstream',
     'never',
     400,
-    'http_protocol_error',
+    'http_request_error',
     'The bytes do not follow the protocol',
     'Mend the sender; the reason names the rule that it broke.',
   ),

@@ -58,7 +58,7 @@ class ServeHTTP extends HTTPServer {
     const end: MessageEnd = trailers === undefined ? messageEnd : new TailedEnd({ headers: trailers })
     collector.add(end)
     if (collector.overflowBytes > 0) {
-      this.respondWith(faultReply(413, 'BufferOverflow', 'The request body is over the limit'))
+      this.respondWith(faultReply(413, 'ProtocolError', 'The request body is over the limit'))
       return
     }
     const request = collector.take()
