@@ -289,7 +289,7 @@ export class TrafficError extends Error {
   /** Any thrown value as a TrafficError: itself when it is one, else wrapped under `code` with the value as cause. */
   static from(thrown: unknown, code: FaultCode = 'RuntimeError'): TrafficError {
     if (thrown instanceof TrafficError) return thrown
-    return new TrafficError(code, thrown instanceof Error ? thrown.message : String(thrown), thrown)
+    return new TrafficError(code, thrown instanceof Error ? thrown.message : textOf(thrown), thrown)
   }
 
   toRecord(): FaultRecord {
@@ -304,7 +304,7 @@ export class TrafficError extends Error {
             ? (this.cause.stack ?? this.cause.message)
             : this.cause === undefined
               ? undefined
-              : String(this.cause),
+              : textOf(this.cause),
     }
   }
 
@@ -314,5 +314,14 @@ export class TrafficError extends Error {
     error.message = record.message
     if (record.stack !== undefined) error.stack = record.stack
     return error
+  }
+}
+
+/** A thrown value that is no error as text. Scripts may throw what cannot be made text of. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown)
+  } catch {
+    return 'a value that cannot be shown'
   }
 }

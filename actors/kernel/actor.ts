@@ -9,7 +9,8 @@ import type { Edge } from './ledger.ts'
 import { Mailbox, type Port, weigh } from './mailbox.ts'
 import { type ActorRef, Ask, type Terminated } from './ref.ts'
 
-const Status = { idle: 0, running: 1, stopping: 2, stopped: 3 } as const
+/** `ready`: it has mail that waits for a flatter stack. */
+const Status = { idle: 0, running: 1, ready: 2, stopping: 3, stopped: 4 } as const
 
 /** Messages and bytes that may wait in a mailbox. A source is paused at the limit; what has no source is refused. */
 export const mailboxLimits = { messages: 4096, bytes: 1024 * 1024 }
@@ -19,6 +20,10 @@ export const mailboxLimits = { messages: 4096, bytes: 1024 * 1024 }
  * from V8's limit of 984 kB even with a script's own recursion on top.
  */
 const maxDepth = 100
+
+interface Watch {
+  readonly onTerminated: (terminated: Terminated) => void
+}
 
 /** What the actors of one thread share. */
 class Kernel {
@@ -50,14 +55,13 @@ export const kernel = new Kernel()
  * actor's own behaviour.
  *
  *     idle ──deliver──► running ──► idle          stop(): stopping ──► stopped, mail goes to dead letters
- *                        │  ▲ mail                throw:  failed(), then the same
+ *       └──too deep──► ready ──▲ mail             throw:  failed(), then the same
  */
 export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
   readonly incarnation: number = kernel.nextIncarnation()
   private status: number = Status.idle
   private mailbox: Mailbox | null = null
-  private watchers: Set<(terminated: Terminated) => void> | null = null
-  private isReady = false
+  private watchers: Set<Watch> | null = null
   private reason: TrafficError | undefined
 
   /** Names the actor in logs and dead letters. */
@@ -82,9 +86,10 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
 
   ask<R = unknown>(message: M, deadlineMs: number): Promise<R> {
     return new Promise<R>((resolve, reject) => {
-      const cancel = after(deadlineMs, () =>
-        reject(new TrafficError('AskTimeout', `${this.path} did not reply within ${deadlineMs} ms`)),
-      )
+      const cancel = after(deadlineMs, () => {
+        unwatch()
+        reject(new TrafficError('AskTimeout', `${this.path} did not reply within ${deadlineMs} ms`))
+      })
       const unwatch = this.watch(({ path }) => {
         cancel()
         reject(new TrafficError('DeadLetter', `${path} has stopped`))
@@ -108,12 +113,13 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     if (this.status === Status.idle && kernel.depth < maxDepth) {
       this.status = Status.running
       kernel.depth++
+      // Counted before it is processed, so that the ledger balances for whoever looks at it meanwhile.
+      if (edge !== null) edge.delivered++
       try {
         port.process(message as never)
       } catch (thrown) {
         this.fail(thrown, message)
       }
-      if (edge !== null) edge.delivered++
       if (this.mailbox !== null) this.empty(this.mailbox)
       kernel.depth--
       if (this.status === Status.running) this.status = Status.idle
@@ -124,21 +130,26 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     this.post(port, message, edge)
   }
 
-  /** Runs `work` as this actor, as `deliver` does with a message: for entries from outside, like a settled promise. */
+  /**
+   * Runs `work` as this actor, as `deliver` does with a message: for entries from outside, like a settled promise.
+   * When the actor has stopped there is nothing left to do, and it is not run.
+   */
   run(work: () => void): void {
-    this.deliver({ process: work }, undefined, null)
+    if (!this.isStopped) this.deliver({ process: work }, undefined, null)
   }
 
   private empty(mailbox: Mailbox): void {
     while (this.status === Status.running && mailbox.shift()) {
       const { message, edge } = mailbox
-      if (edge !== null) edge.inFlight--
+      if (edge !== null) {
+        edge.inFlight--
+        edge.delivered++
+      }
       try {
         ;(mailbox.port as Port).process(message as never)
       } catch (thrown) {
         this.fail(thrown, message)
       }
-      if (edge !== null) edge.delivered++
     }
     mailbox.port = null
     mailbox.message = null
@@ -146,11 +157,10 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
 
   /** Goes on with the mail that had to wait for a flatter stack. */
   resume(): void {
-    this.isReady = false
-    if (this.status !== Status.idle || this.mailbox === null) return
+    if (this.status !== Status.ready) return
     this.status = Status.running
     kernel.depth++
-    this.empty(this.mailbox)
+    this.empty(this.mailbox as Mailbox)
     kernel.depth--
     if (this.status === Status.running) this.status = Status.idle
     else if (this.status === Status.stopping) this.terminate()
@@ -178,8 +188,8 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     if (message instanceof Data) message.keep()
     this.mailbox.push(port, message, edge)
     if (edge !== null) edge.inFlight++
-    if (this.status === Status.idle && !this.isReady) {
-      this.isReady = true
+    if (this.status === Status.idle) {
+      this.status = Status.ready
       kernel.ready.push(this)
     }
   }
@@ -194,7 +204,13 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
 
   private bury(message: unknown, edge: Edge | null, reason: 'stopped' | 'mailbox-full'): void {
     if (edge !== null) edge.deadLettered++
-    if (message instanceof Ask) message.fail(new TrafficError('DeadLetter', `${this.path} has stopped`))
+    if (message instanceof Ask) {
+      message.fail(
+        reason === 'stopped'
+          ? new TrafficError('DeadLetter', `${this.path} has stopped`)
+          : new TrafficError('Overloaded', `the mailbox of ${this.path} is full`),
+      )
+    }
     kernel.deadLetters.add({ to: this.path, reason, message: describe(message) })
   }
 
@@ -210,7 +226,17 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
       history: this.history(),
     })
     if (message instanceof Ask) message.fail(fault)
-    this.failed(fault, message)
+    try {
+      this.failed(fault, message)
+    } catch (thrownToo) {
+      this.failedToEnd(thrownToo)
+    }
+  }
+
+  /** What is thrown on the way out of an actor stays here: nobody up the stack can do anything about it. */
+  private failedToEnd(thrown: unknown): void {
+    const fault = TrafficError.from(thrown).toRecord()
+    kernel.deadLetters.add({ to: this.path, reason: 'failed', message: 'its own end', fault })
   }
 
   /** The events that led to a failure, for its dead letter. */
@@ -220,12 +246,16 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
 
   stop(): void {
     if (this.status === Status.running) this.status = Status.stopping
-    else if (this.status === Status.idle) this.terminate()
+    else if (this.status < Status.stopping) this.terminate()
   }
 
   private terminate(): void {
     this.status = Status.stopped
-    this.stopped()
+    try {
+      this.stopped()
+    } catch (thrown) {
+      this.failedToEnd(thrown)
+    }
     const mailbox = this.mailbox
     this.mailbox = null
     while (mailbox?.shift()) {
@@ -236,7 +266,13 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     this.watchers = null
     if (watchers !== null) {
       const terminated = { path: this.path, incarnation: this.incarnation, fault: this.reason }
-      for (const watcher of watchers) watcher(terminated)
+      for (const watcher of watchers) {
+        try {
+          watcher.onTerminated(terminated)
+        } catch (thrown) {
+          this.failedToEnd(thrown)
+        }
+      }
     }
   }
 
@@ -245,9 +281,10 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
       onTerminated({ path: this.path, incarnation: this.incarnation, fault: this.reason })
       return () => {}
     }
+    const watch: Watch = { onTerminated }
     this.watchers ??= new Set()
-    const watchers = this.watchers.add(onTerminated)
-    return () => watchers.delete(onTerminated)
+    const watchers = this.watchers.add(watch)
+    return () => watchers.delete(watch)
   }
 }
 
