@@ -6,6 +6,7 @@ import {
   continueResponse,
   encodeResponseHead,
   Framing,
+  type HeadLimits,
   type Headers,
   RequestDecoder,
   type RequestHead,
@@ -49,6 +50,23 @@ export const serverOptions = {
 
 export type ServerSettings = Resolved<typeof serverOptions>
 
+const limits = new WeakMap<ServerSettings, Partial<HeadLimits>>()
+
+/** The decoder's limits for these settings: one object for all connections of a listener. */
+function limitsOf(settings: ServerSettings): Partial<HeadLimits> {
+  let found = limits.get(settings)
+  if (found === undefined) {
+    found = {
+      maxHeadBytes: settings.maxHeaderSize,
+      maxLineBytes: settings.maxLineSize,
+      maxFields: settings.maxHeaders,
+      maxBodyBytes: settings.maxBodySize,
+    }
+    limits.set(settings, found)
+  }
+  return found
+}
+
 /** Bytes of a request that are read and thrown away after an early response, so that the connection can go on. */
 const maxDiscardedBytes = 1024 * 1024
 
@@ -89,12 +107,7 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
   constructor(settings: ServerSettings) {
     super()
     this.settings = settings
-    this.decoder = new RequestDecoder(this, {
-      maxHeadBytes: settings.maxHeaderSize,
-      maxLineBytes: settings.maxLineSize,
-      maxFields: settings.maxHeaders,
-      maxBodyBytes: settings.maxBodySize,
-    })
+    this.decoder = new RequestDecoder(this, limitsOf(settings))
     this.writer = new MessageWriter(false, settings.bufferSize)
   }
 

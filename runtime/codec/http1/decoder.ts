@@ -5,6 +5,7 @@ import { BodyReader } from './body.ts'
 import { CR, LF } from './bytes.ts'
 import { dropFields, type Headers } from './fields.ts'
 import type { Framing } from './framing.ts'
+import { HeadMemory } from './head-memory.ts'
 import { type HeadLimits, withDefaults } from './limits.ts'
 import { ConnectionOption, type SectionKind, SectionReader } from './section.ts'
 import { wantsMore } from './start-line.ts'
@@ -49,7 +50,7 @@ export abstract class MessageDecoder<H> {
   constructor(kind: SectionKind, sink: MessageSink<H>, limits?: Partial<HeadLimits>) {
     this.limits = withDefaults(limits)
     this.sink = sink
-    this.section = new SectionReader(kind, this.limits)
+    this.section = new SectionReader(kind, this.limits, memoryOf(kind, this.limits))
     this.bodyReader = new BodyReader(sink, this.limits)
   }
 
@@ -233,3 +234,15 @@ export abstract class MessageDecoder<H> {
 }
 
 const kept: ReadonlySet<string> = new Set(['content-length', 'host', 'transfer-encoding'])
+
+const memories = new WeakMap<HeadLimits, HeadMemory[]>()
+
+/** Decoders of one kind and the same limits share what they know: the limits are part of what makes a head acceptable. */
+function memoryOf(kind: SectionKind, limits: HeadLimits): HeadMemory {
+  let kinds = memories.get(limits)
+  if (kinds === undefined) {
+    kinds = [new HeadMemory(), new HeadMemory()]
+    memories.set(limits, kinds)
+  }
+  return kinds[kind] as HeadMemory
+}

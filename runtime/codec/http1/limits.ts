@@ -29,5 +29,15 @@ export const defaultLimits: HeadLimits = {
   maxBodyBytes: Number.MAX_SAFE_INTEGER,
 }
 
-export const withDefaults = (limits: Partial<HeadLimits> | undefined): HeadLimits =>
-  limits === undefined ? defaultLimits : { ...defaultLimits, ...limits }
+const completed = new WeakMap<Partial<HeadLimits>, HeadLimits>()
+
+/** Full limits; the same object for the same given one, so that what is kept per limits is kept once. */
+export function withDefaults(limits: Partial<HeadLimits> | undefined): HeadLimits {
+  if (limits === undefined) return defaultLimits
+  let full = completed.get(limits)
+  if (full === undefined) {
+    full = { ...defaultLimits, ...limits }
+    completed.set(limits, full)
+  }
+  return full
+}

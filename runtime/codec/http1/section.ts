@@ -17,6 +17,7 @@ import {
   valueBytes,
   wordsOf,
 } from './bytes.ts'
+import type { HeadMemory, KnownHead } from './head-memory.ts'
 import type { HeadLimits } from './limits.ts'
 import { isBroken, scanRequestLine, scanStatusLine, wantsMore } from './start-line.ts'
 import { type Violation, violations } from './violations.ts'
@@ -123,10 +124,14 @@ export class SectionReader {
   /** Offsets of lines that are not forwarded: start, end, start, end. */
   private readonly cuts: number[] = []
   private cutCount = 0
+  private readonly memory: HeadMemory | undefined
+  /** The head that was recognised instead of being scanned. */
+  private known: KnownHead | undefined = undefined
 
-  constructor(kind: SectionKind, limits: HeadLimits) {
+  constructor(kind: SectionKind, limits: HeadLimits, memory?: HeadMemory) {
     this.kind = kind
     this.limits = limits
+    this.memory = memory
     this.limit = kind === SectionKind.trailers ? limits.maxTrailerBytes : limits.maxHeadBytes
   }
 
@@ -138,11 +143,21 @@ export class SectionReader {
   /** Index behind the section, or `wantsMore` (all was taken), or `isBroken`. */
   read(buffer: Buffer, start: number, end: number): number {
     if (this.pendingLength > 0) return this.readOn(buffer, start, end)
+    const { memory } = this
+    const words = memory === undefined ? undefined : wordsOf(buffer)
+    if (words !== undefined) {
+      const known = (memory as HeadMemory).find(buffer, words, start, end)
+      if (known !== undefined) {
+        this.recall(known)
+        return start + known.length
+      }
+    }
     this.reset()
     const reached = this.scan(buffer, start, start, end)
     if (reached >= 0) {
       this.source = buffer
       this.base = start
+      if (words !== undefined) (memory as HeadMemory).learn(this, buffer, start, reached, end)
     } else if (reached === wantsMore) {
       this.hold(buffer, start, end)
     }
@@ -166,6 +181,30 @@ export class SectionReader {
     this.pendingLength = 0
   }
 
+  /** Whether the head is one of those that say all there is to say in the facts that are remembered. */
+  get isOrdinary(): boolean {
+    return !this.needsRepair && !this.expectsContinue && this.upgrade === '' && this.nominated === ''
+  }
+
+  private recall(known: KnownHead): void {
+    this.known = known
+    this.method = known.method
+    this.status = known.status
+    this.firstEnd = known.firstEnd
+    this.secondEnd = known.secondEnd
+    this.lineEnd = known.lineEnd
+    this.httpMinor = known.httpMinor
+    this.contentLength = known.contentLength
+    this.isChunked = known.isChunked
+    this.hostCount = known.hostCount
+    this.connection = known.connection
+    this.acceptsTrailers = known.acceptsTrailers
+    this.nominated = ''
+    this.upgrade = ''
+    this.expectsContinue = false
+    this.needsRepair = false
+  }
+
   private hold(buffer: Buffer, start: number, end: number): void {
     const length = this.pendingLength + end - start
     if (length > this.pending.length) {
@@ -180,6 +219,7 @@ export class SectionReader {
   private reset(): void {
     this.phase = this.kind === SectionKind.trailers ? inLine : 0
     this.cursor = 0
+    this.known = undefined
     this.method = ''
     this.fieldCount = 0
     this.contentLength = -1
@@ -424,6 +464,7 @@ export class SectionReader {
 
   /** The lines of the section that are forwarded, without its empty line, each ended by CRLF. */
   text(): string {
+    if (this.known !== undefined) return this.known.text
     const base = this.base
     const stop = base + this.fieldsEnd
     if (this.cutCount === 0) return latin1(this.source, base, stop)
