@@ -13,6 +13,11 @@ export interface Drainable {
   drain(closesIdle: boolean): void
 }
 
+/** Something that waits until the peer has taken what was sent to it. */
+export interface Relievable {
+  relieved(): void
+}
+
 /**
  * The actor that owns one inbound (a connection, a task's tick) and supervises the pipelines that serve it. It is
  * itself the pipeline at the root: its events come from the inbound and its output goes back there.
@@ -43,6 +48,16 @@ export abstract class Session extends Pipeline {
 
   /** The stream is over for good: the session closes soon, even when the peer does not. */
   linger(): void {}
+
+  /** So much waits for the peer to take it that whoever can wait should add nothing. */
+  get isCongested(): boolean {
+    return false
+  }
+
+  /** Tells `waiting`, once, as soon as the peer has taken it. */
+  awaitRelief(waiting: Relievable): void {
+    waiting.relieved()
+  }
 
   /** Names who is asked when this session has to finish; without one it runs until its stream ends. */
   set onDrain(drainable: Drainable) {

@@ -5,16 +5,19 @@ import { Deadline } from '../../runtime/clock.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import { Data, type Event, StreamEnd } from '../../runtime/event.ts'
 import type { Connection, ConnectionHandler } from '../../runtime/net/transport.ts'
+import { type Flushable, turn } from '../../runtime/turn.ts'
 import type { Latin1 } from '../filter.ts'
 import { Inbound } from '../inbound.ts'
 import type { PipelineLayout } from '../pipeline.ts'
 import type { Program } from '../program.ts'
-import { Session } from '../session.ts'
+import { type Relievable, Session } from '../session.ts'
 
 export interface ConnectionLimits {
   readonly readTimeoutMs: number
   readonly writeTimeoutMs: number
   readonly idleTimeoutMs: number
+  /** Bytes that may wait to be sent. */
+  readonly bufferBytes: number
 }
 
 /** How long a connection that we have finished with may stay to read what we sent: as long as nginx's lingering_timeout. */
@@ -28,13 +31,15 @@ const lingerMs = 5_000
  * The two directions end apart (half-close). A StreamEnd with an error also stops reading, and the connection closes
  * when the peer has taken what was sent, or after 5 s.
  */
-export class ConnectionSession extends Session implements ConnectionHandler {
+export class ConnectionSession extends Session implements ConnectionHandler, Flushable {
   private readonly connection: Connection
   private readonly onClosed: (session: ConnectionSession) => void
   private readonly idle: Deadline | null
   private readonly reading: Deadline | null
   private writing: Deadline | null = null
   private readonly writeTimeoutMs: number
+  private readonly bufferBytes: number
+  private waiting: Relievable | null = null
   private inputEnded = false
   private isLingering = false
 
@@ -55,6 +60,7 @@ export class ConnectionSession extends Session implements ConnectionHandler {
     this.reading =
       limits.readTimeoutMs > 0 ? new Deadline(limits.readTimeoutMs, () => this.timeOut('ReadTimeout')) : null
     this.writeTimeoutMs = limits.writeTimeoutMs
+    this.bufferBytes = limits.bufferBytes
     this.idle?.touch()
     this.reading?.touch()
   }
@@ -90,6 +96,24 @@ export class ConnectionSession extends Session implements ConnectionHandler {
 
   drained(): void {
     this.writing?.clear()
+    this.flush()
+  }
+
+  override get isCongested(): boolean {
+    return this.connection.queuedBytes > this.bufferBytes
+  }
+
+  /** What this turn has written may find room yet when it ends: only what is left then is told by `drained`. */
+  override awaitRelief(waiting: Relievable): void {
+    this.waiting = waiting
+    turn.defer(this)
+  }
+
+  flush(): void {
+    const { waiting } = this
+    if (waiting === null || this.isCongested) return
+    this.waiting = null
+    waiting.relieved()
   }
 
   closed(error: TrafficError | undefined): void {

@@ -77,6 +77,7 @@ export class ListenSource implements Source {
       readTimeoutMs: settings.readTimeout,
       writeTimeoutMs: settings.writeTimeout,
       idleTimeoutMs: settings.idleTimeout,
+      bufferBytes: settings.bufferLimit,
     }
   }
 

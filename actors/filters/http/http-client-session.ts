@@ -183,7 +183,9 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
     const { status } = head
     if (status === 101 && this.mode.connection !== 'upgrade') {
       this.decoder.stop()
-      this.close(new StreamEnd(new TrafficError('UpstreamProtocolError', 'a protocol switch that nobody asked for')))
+      this.close(
+        new StreamEnd(new TrafficError('UpstreamProtocolError', 'a protocol switch that nobody asked for')),
+      )
       return
     }
     this.isInterim = status < 200 && status !== 101

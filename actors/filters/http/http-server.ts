@@ -6,8 +6,8 @@ import {
   continueResponse,
   encodeResponseHead,
   Framing,
-  type HeadLimits,
   type Headers,
+  type HeadLimits,
   RequestDecoder,
   type RequestHead,
   type RequestSink,
@@ -19,7 +19,7 @@ import { Data, type Event, type Message, MessageEnd, messageEnd, StreamEnd } fro
 import { count, duration, type Resolved, size } from '../../../runtime/options.ts'
 import { type Source, turn } from '../../../runtime/turn.ts'
 import { Filter, Latin1 } from '../../filter.ts'
-import type { Drainable } from '../../session.ts'
+import type { Drainable, Relievable } from '../../session.ts'
 import { faultReply, replyToStreamEnd } from './fault-reply.ts'
 import { defaultBufferBytes, MessageWriter, type WriteMode } from './message-writer.ts'
 
@@ -75,13 +75,14 @@ const Reply = { none: 0, interim: 1, started: 2, done: 3 } as const
 /**
  * The server's side of an HTTP/1.1 connection: requests in, responses out, strictly one exchange after the other.
  *
- * The next pipelined request is not looked at before the response to the one before has been sent: the bytes wait,
- * and their socket is paused. That keeps order and bounds memory; nginx does the same.
+ * The next pipelined request is not looked at before the response to the one before has been sent, and not as long
+ * as the client leaves responses unread: the bytes wait, and their socket is paused. That keeps order and bounds
+ * memory; nginx does the same.
  *
  *     idle ──head──► request (body) ──► request done ─┐
  *                      └─ reply starts … reply done ──┴─► idle, or close, or tunnel
  */
-export abstract class HTTPServer extends Filter implements RequestSink, Drainable {
+export abstract class HTTPServer extends Filter implements RequestSink, Drainable, Relievable {
   protected readonly settings: ServerSettings
   protected request: RequestHead | null = null
   private readonly decoder: RequestDecoder
@@ -127,11 +128,16 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
         if (!this.hasDrainHook) this.hookDrain()
         return
       }
-      if (this.leftover !== null) this.setAside(event)
+      if (this.leftover !== null || this.mustWait) this.setAside(event)
       else this.decode(event)
     } else if (event.kind === 3) {
       this.endInput(event)
     }
+  }
+
+  /** The client has to take responses first, before a further request is begun. */
+  private get mustWait(): boolean {
+    return this.request === null && this.pipeline.session.isCongested
   }
 
   private hookDrain(): void {
@@ -169,22 +175,43 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
 
   /** Pipelined bytes wait until the exchange before them is over, and no more of them is read. */
   private setAside(data: Data): void {
-    if (this.leftover === null) this.leftover = data.keep()
-    else this.leftover.push(data)
+    if (this.leftover !== null) this.leftover.push(data)
+    else {
+      this.leftover = data.keep()
+      if (this.request === null) this.pipeline.session.awaitRelief(this)
+    }
     if (this.paused === null && turn.source !== null) {
       this.paused = turn.source
       this.paused.pause()
     }
   }
 
+  relieved(): void {
+    this.pipeline.run(() => {
+      if (this.request === null && !this.isClosing) this.takeUp()
+    })
+  }
+
   private takeUp(): void {
     const { leftover, paused } = this
+    if (this.mustWait) {
+      this.pipeline.session.awaitRelief(this)
+      return
+    }
     this.leftover = null
-    if (leftover !== null) this.decode(leftover)
-    if (this.leftover === null && paused !== null) {
+    if (leftover !== null) {
+      // Whatever has no room for these bytes is to pause the socket that they came from.
+      const { source } = turn
+      turn.source = paused
+      this.decode(leftover)
+      turn.source = source
+    }
+    if (this.leftover !== null) return
+    if (paused !== null) {
       this.paused = null
       paused.resume()
     }
+    if (this.inputEnded && !this.isClosing) this.endRequests()
   }
 
   private endInput(end: StreamEnd): void {
@@ -196,13 +223,17 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
       return
     }
     if (this.isTunnel) this.requestStreamEnded(end)
-    else if (this.request === null && this.leftover === null) {
+    else if (this.leftover === null) this.endRequests()
+  }
+
+  /** The client has finished sending. When it has sent whole requests, it gets its responses; then the connection closes. */
+  private endRequests(): void {
+    if (this.request === null) {
       this.decoder.finish()
       if (!this.isClosing) this.close()
     } else if (!this.isRequestDone) {
       this.decoder.finish()
     }
-    // Else the client has only finished sending: it gets its responses, and then the connection closes.
   }
 
   // Sink of the decoder
@@ -232,7 +263,7 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
       return
     }
     this.requestEnded(trailers)
-    if (this.request !== null) this.decoder.suspend()
+    if (this.request !== null || this.pipeline.session.isCongested) this.decoder.suspend()
   }
 
   violation(violation: Violation): void {
