@@ -126,6 +126,7 @@ export const isFunction = (value: unknown): value is (...args: never[]) => unkno
   typeof value === 'function'
 
 function showSize(bytes: number): string {
+  if (bytes === Number.MAX_SAFE_INTEGER) return 'none'
   for (const unit of ['g', 'm', 'k'] as const) {
     const scale = sizeUnits[unit] as number
     if (bytes >= scale && bytes % scale === 0) return `${bytes / scale}${unit}`

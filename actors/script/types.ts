@@ -235,7 +235,7 @@ interface OnMessages<V, H extends Head, T extends boolean> {
   demuxQueue(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
   /** Sends messages from different sessions to a shared pipeline session */
   mux(
-    key?: unknown | FromContext<V, unknown>,
+    key?: FromContext<V, unknown> | string | object,
     options?: MuxOptions & { messageKey?: (message: Message<H>) => unknown },
   ): Needs<V, 'messages', H, Stage<V, 'messages', Head, T>>
   /** Sends messages from different sessions to a shared pipeline session, answers in order */

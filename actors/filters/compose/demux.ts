@@ -179,6 +179,6 @@ export const demuxQueue: FilterDefinition = {
   emits: 'messages',
   sub: 'messages',
   options: {},
-  example: "$.demuxQueue().to($ => $.muxQueue().to($ => $.connect('127.0.0.1:6379')))",
+  example: "$.demuxQueue().to($ => $.muxQueue().to('redis'))",
   build: build('demuxQueue', true),
 }

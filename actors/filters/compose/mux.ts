@@ -201,7 +201,7 @@ export const mux: FilterDefinition = {
   emits: 'messages',
   sub: 'messages',
   options: muxOptions,
-  example: "$.mux(ctx => ctx.target, { messageKey: msg => msg.head.id }).to('rpc')",
+  example: "$.mux(ctx => ctx.target, { messageKey: msg => msg.head.headers['x-request-id'] }).to('rpc')",
   build: call => {
     const layout = call.localTarget()
     const key = takeKey(call)

@@ -1,0 +1,25 @@
+import { pipelineOptions } from '../../actors/script/assemble.ts'
+import { listenOptions } from '../../actors/sources/listen.ts'
+import { code, kindsOfOptions, optionsTable, page } from './markdown.ts'
+
+export function sourcesPage(): string {
+  return page(
+    'Sources and pipelines',
+    `What begins a pipeline: each call ends the one before it and begins the next. ${kindsOfOptions}`,
+    '## listen(target[, options])',
+    "Begins a pipeline for each connection to an address: a port (all IPv4 addresses), `'ip:port'` or `'[ip]:port'` for IPv6. What comes out of its last filter goes back to the client. Port 0 is one that the kernel chooses; the log names it.",
+    optionsTable(listenOptions),
+    code(
+      'ts',
+      "listen('127.0.0.1:8000', { maxConnections: 10_000, idleTimeout: '5m' }).connect('127.0.0.1:8080')",
+    ),
+    '## task([interval])',
+    'Begins a pipeline that is fed an empty message: once when the script starts, or at an interval from 10 ms to 24 h, of which the first tick comes at once. A tick ends with a `StreamEnd` at the output of the pipeline; until then the ticks that follow are left out. Every thread has its own ticks.',
+    code('ts', "task('5s').replaceMessage(() => { console.log('still here'); return new StreamEnd() })"),
+    '## pipeline(name[, options])',
+    'Begins a pipeline that others refer to by its name: `.to(name)`, `link(name)`, `branch(…, name)`. It may be defined behind its use, and may refer to itself.',
+    optionsTable(pipelineOptions),
+    'What is sent to a pipeline with placement `node` are whole messages, over `fork`; its output is discarded. Its context has the initial values of the variables and no `__inbound`.',
+    code('ts', "pipeline('log', { placement: 'node' }).handleMessage(msg => console.log(msg.head)).dummy()"),
+  )
+}

@@ -1,0 +1,42 @@
+/** The example of each filter, in the reference and in `--help-filters`, is one that can be used. */
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import ava from 'ava'
+import { type FilterDefinition, filtersByName, filterTable } from '../../actors/filters/index.ts'
+import { checkTypes } from '../support/check-types.ts'
+import { makeFolder, makeScript, runSluice } from '../support/sluice.ts'
+
+const test = ava.serial
+
+const imports =
+  "import { algo, Data, Message, MessageEnd, MessageStart, sluice, StreamEnd } from 'sluice'\n" +
+  'void [algo, Data, Message, MessageEnd, MessageStart, StreamEnd]\n'
+
+/** Pipelines that examples name. */
+const named = ['api', 'web', 'log', 'rpc', 'redis'].map(name => `  .pipeline('${name}').dummy()\n`).join('')
+
+/** The pipeline that an example is, or stands in. */
+function pipelineOf({ name, example }: FilterDefinition): string {
+  if (!example.startsWith('$')) return `  .${example}\n`
+  const accepts = filtersByName.get(/^\$\.(\w+)/.exec(example)?.[1] ?? '')?.accepts
+  const begin = `  .pipeline('example of ${name}')`
+  if (accepts === 'messages') return `${begin}.demuxHTTP().to($ => ${example})\n`
+  if (accepts === 'bytes') return `${begin}.encodeHTTPRequest().branch(() => true, $ => ${example})\n`
+  return `${begin}.branch(() => true, $ => ${example})\n`
+}
+
+/** A script of examples, whose variables are whatever they like. */
+const scriptOf = (filters: readonly FilterDefinition[]): string =>
+  `${imports}export default sluice({} as Record<string, any>)\n${named}${filters.map(pipelineOf).join('')}`
+
+test('the examples of all filters compile', t => {
+  const folder = makeFolder(t)
+  for (const filter of filterTable) writeFileSync(join(folder, `${filter.name}.ts`), scriptOf([filter]))
+  t.is(checkTypes(folder), '')
+})
+
+test('the examples of all filters can be used', async t => {
+  const { code, stderr } = await runSluice(t, [makeScript(t, scriptOf(filterTable)), '--verify'])
+  t.is(code, 0, stderr)
+})
