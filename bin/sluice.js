@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
+import module from 'node:module'
 import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +15,7 @@ const needed = [24, 12]
 const here = dirname(realpathSync(fileURLToPath(import.meta.url)))
 
 if (isNewEnough(process.versions.node)) {
+  rememberCompiledCode()
   const { main } = await import('../cluster/cli.ts')
   await main(process.argv.slice(2))
 } else {
@@ -27,6 +29,15 @@ if (isNewEnough(process.versions.node)) {
     process.exit(1)
   }
   handOver(node)
+}
+
+/**
+ * Keeps stripped and compiled code on disk between runs, for this thread and those it starts: the next run takes
+ * 25 MB less memory (140 to 115 MB with one thread), since it need not load the parser of TypeScript.
+ */
+function rememberCompiledCode() {
+  const { directory } = module.enableCompileCache?.() ?? {}
+  if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= directory
 }
 
 function isNewEnough(version) {
