@@ -298,6 +298,7 @@ export class NodeHost implements NodePipelines {
 
   /** A thread has died: nobody knows what it did with what was on its way, and at most once means not to send again. */
   private lost(thread: number): void {
+    this.remote?.lost(thread)
     for (const lane of this.lanes.values()) {
       if (lane.thread !== thread || lane.messages === 0) continue
       lane.edge.inFlight -= lane.messages

@@ -37,11 +37,14 @@ class Turn {
 
   end(): void {
     if (this.depth === 1) {
-      // Flushed while `source` still stands: what does not fit the kernel's buffers then pauses the right socket.
-      if (this.dirtyCount > 0) this.flush()
-      this.source = null
-    }
-    this.depth--
+      try {
+        // Flushed while `source` still stands: what does not fit the kernel's buffers then pauses the right socket.
+        if (this.dirtyCount > 0) this.flush()
+      } finally {
+        this.source = null
+        this.depth = 0
+      }
+    } else this.depth--
   }
 
   /** Registers work for the end of the turn; outside of any turn, for the end of the current microtask queue. */
@@ -58,9 +61,15 @@ class Turn {
 
   private flush(): void {
     // Flushing may defer more (an end that follows a write): the list is read by index until it is exhausted.
-    for (let i = 0; i < this.dirtyCount; i++) (this.dirty[i] as Flushable).flush()
-    if (this.dirtyCount > 1024) this.dirty.length = 0
-    this.dirtyCount = 0
+    let next = 0
+    try {
+      while (next < this.dirtyCount) (this.dirty[next++] as Flushable).flush()
+    } finally {
+      // One that throws does not keep those behind it from their flush, in the turn that comes next.
+      if (next < this.dirtyCount) this.dirty.splice(0, next)
+      else if (next > 1024) this.dirty.length = 0
+      this.dirtyCount -= next
+    }
   }
 }
 

@@ -118,7 +118,7 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
       try {
         port.process(message as never)
       } catch (thrown) {
-        this.fail(thrown, message)
+        this.fail(thrown, message, edge)
       }
       if (this.mailbox !== null) this.empty(this.mailbox)
       kernel.depth--
@@ -148,7 +148,7 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
       try {
         ;(mailbox.port as Port).process(message as never)
       } catch (thrown) {
-        this.fail(thrown, message)
+        this.fail(thrown, message, edge)
       }
     }
     mailbox.port = null
@@ -214,15 +214,17 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     kernel.deadLetters.add({ to: this.path, reason, message: describe(message) })
   }
 
-  private fail(thrown: unknown, message: unknown): void {
+  private fail(thrown: unknown, message: unknown, edge: Edge | null): void {
     const fault = TrafficError.from(thrown)
+    const record = fault.toRecord()
+    edge?.failed(record)
     this.reason = fault
     this.status = Status.stopping
     kernel.deadLetters.add({
       to: this.path,
       reason: 'failed',
       message: describe(message),
-      fault: fault.toRecord(),
+      fault: record,
       history: this.history(),
     })
     if (message instanceof Ask) message.fail(fault)

@@ -1,8 +1,9 @@
 import { after } from '../../runtime/clock.ts'
 import { type FaultRecord, TrafficError } from '../../runtime/errors.ts'
 import type { Mesh } from '../../runtime/pool/mesh.ts'
-import { type Actor, kernel } from './actor.ts'
+import { type Actor, describe, kernel } from './actor.ts'
 import { type ActorRef, Ask, type Terminated } from './ref.ts'
+import { plainCopy } from './wire.ts'
 
 /** What travels between the kernels of two threads. The first element says what it is. */
 type Item =
@@ -29,7 +30,7 @@ interface Watch {
 
 /**
  * Actors with a name, reachable from the other threads of the process: `find` gives a ref that tells, asks, watches
- * and stops like a local one. Messages between threads are plain data.
+ * and stops like a local one. Messages between threads are plain data (`plainCopy` says what that makes of others).
  */
 export class RemoteActors {
   private readonly mesh: Mesh
@@ -42,9 +43,6 @@ export class RemoteActors {
 
   constructor(mesh: Mesh) {
     this.mesh = mesh
-    mesh.onPeer((thread, _incarnation, state) => {
-      if (state === 'down') this.lost(thread)
-    })
   }
 
   /** Makes an actor reachable by name until it stops; a later one with the same name takes its place. */
@@ -57,19 +55,29 @@ export class RemoteActors {
 
   /** A ref to the actor that has this name on another thread now. Rejects with `DeadLetter` when there is none. */
   async find<M>(thread: number, name: string, deadlineMs: number): Promise<ActorRef<M>> {
-    const incarnation = (await this.request(thread, id => ['find', name, id], deadlineMs, name)) as number
-    return new RemoteRef(this, thread, name, incarnation) as ActorRef<M>
+    const life = this.mesh.incarnationOf(thread) ?? 0
+    const place = { thread, life }
+    const incarnation = (await this.request(place, id => ['find', name, id], deadlineMs, name)) as number
+    return new RemoteRef(this, place, name, incarnation) as ActorRef<M>
   }
 
-  send(thread: number, item: Item): boolean {
-    return this.mesh.send(thread, item)
+  /** False when the thread is not there any more: a later one in its place counts its actors from 1 again. */
+  send({ thread, life }: Place, item: Item): boolean {
+    return this.mesh.incarnationOf(thread) === life && this.mesh.send(thread, item)
   }
 
-  request(thread: number, item: (id: number) => Item, deadlineMs: number, path: string): Promise<unknown> {
+  /** To whoever has just sent us something. */
+  private answer(thread: number, item: Item): void {
+    this.mesh.send(thread, item)
+  }
+
+  request(place: Place, item: (id: number) => Item, deadlineMs: number, path: string): Promise<unknown> {
+    const { thread } = place
     return new Promise((resolve, reject) => {
       const id = ++this.lastId
       const cancel = after(deadlineMs, () => {
         this.pending.delete(id)
+        this.send(place, ['unwatch', id])
         reject(new TrafficError('AskTimeout', `${path} did not reply within ${deadlineMs} ms`))
       })
       const settle =
@@ -80,7 +88,7 @@ export class RemoteActors {
           then(value)
         }
       this.pending.set(id, { thread, resolve: settle(resolve), reject: settle(reject) })
-      if (!this.send(thread, item(id)))
+      if (!this.send(place, item(id)))
         this.pending.get(id)?.reject(new TrafficError('DeadLetter', `thread ${thread} is not there`))
     })
   }
@@ -88,10 +96,10 @@ export class RemoteActors {
   watch(ref: RemoteRef, onTerminated: (terminated: Terminated) => void): () => void {
     const id = ++this.lastId
     this.watches.set(id, { ref, onTerminated })
-    if (!this.send(ref.thread, ['watch', ref.name, ref.incarnation, id]))
-      this.terminated(id, new TrafficError('ThreadDied', `thread ${ref.thread} is not there`))
+    if (!this.send(ref.place, ['watch', ref.name, ref.incarnation, id]))
+      this.terminated(id, new TrafficError('ThreadDied', `thread ${ref.place.thread} is not there`))
     return () => {
-      if (this.watches.delete(id)) this.send(ref.thread, ['unwatch', id])
+      if (this.watches.delete(id)) this.send(ref.place, ['unwatch', id])
     }
   }
 
@@ -109,11 +117,11 @@ export class RemoteActors {
         this.local(it[1], it[2], it[3])?.tell(it[3] as never)
         return true
       case 'ask':
-        this.answer(from, it[1], it[2], it[3], it[4])
+        this.startAsk(from, it[1], it[2], it[3], it[4])
         return true
       case 'find': {
         const incarnation = this.named.get(it[1])?.incarnation
-        this.send(
+        this.answer(
           from,
           incarnation === undefined ? ['refuse', it[2], gone(it[1])] : ['reply', it[2], incarnation],
         )
@@ -149,20 +157,38 @@ export class RemoteActors {
   private local(name: string, incarnation: number, message: unknown): Actor<never> | undefined {
     const actor = this.named.get(name)
     if (actor?.incarnation === incarnation) return actor
-    kernel.deadLetters.add({ to: `${name}#${incarnation}`, reason: 'stopped', message: typeof message })
+    kernel.deadLetters.add({ to: `${name}#${incarnation}`, reason: 'stopped', message: describe(message) })
     return undefined
   }
 
-  private answer(from: number, name: string, incarnation: number, id: number, message: unknown): void {
+  private startAsk(from: number, name: string, incarnation: number, id: number, message: unknown): void {
     const actor = this.local(name, incarnation, message)
     if (actor === undefined) {
-      this.send(from, ['refuse', id, gone(name)])
+      this.answer(from, ['refuse', id, gone(name)])
       return
+    }
+    // Only its own life may answer: one that takes the thread's place may have a question with this number as well.
+    const asker = this.mesh.incarnationOf(from)
+    const key = `${from}:${id}`
+    const settle = (item: Item): void => {
+      this.watched.get(key)?.()
+      this.watched.delete(key)
+      if (this.mesh.incarnationOf(from) === asker) this.answer(from, item)
     }
     const ask = new Ask(
       message,
-      value => this.send(from, ['reply', id, value]),
-      error => this.send(from, ['refuse', id, TrafficError.from(error).toRecord()]),
+      value => {
+        try {
+          settle(['reply', id, plainCopy(value)])
+        } catch (thrown) {
+          settle(['refuse', id, TrafficError.from(thrown).toRecord()])
+        }
+      },
+      error => settle(['refuse', id, TrafficError.from(error).toRecord()]),
+    )
+    this.watched.set(
+      key,
+      actor.watch(() => settle(['refuse', id, gone(name)])),
     )
     actor.deliver(actor, ask, null)
   }
@@ -170,7 +196,7 @@ export class RemoteActors {
   private startWatch(from: number, name: string, incarnation: number, id: number): void {
     const actor = this.named.get(name)
     if (actor?.incarnation !== incarnation) {
-      this.send(from, ['terminated', id, name, null])
+      this.answer(from, ['terminated', id, name, null])
       return
     }
     const key = `${from}:${id}`
@@ -178,16 +204,16 @@ export class RemoteActors {
       key,
       actor.watch(({ path, fault }) => {
         this.watched.delete(key)
-        this.send(from, ['terminated', id, path, fault?.toRecord() ?? null])
+        this.answer(from, ['terminated', id, path, fault?.toRecord() ?? null])
       }),
     )
   }
 
-  /** A thread has died: whoever waits for one of its actors is told. */
-  private lost(thread: number): void {
+  /** A thread has died: whoever waits for one of its actors is told. To be called by whoever hears of it. */
+  lost(thread: number): void {
     const fault = new TrafficError('ThreadDied', `thread ${thread}`)
     for (const pending of [...this.pending.values()]) if (pending.thread === thread) pending.reject(fault)
-    for (const [id, { ref }] of [...this.watches]) if (ref.thread === thread) this.terminated(id, fault)
+    for (const [id, { ref }] of [...this.watches]) if (ref.place.thread === thread) this.terminated(id, fault)
     for (const [key, unwatch] of [...this.watched]) {
       if (!key.startsWith(`${thread}:`)) continue
       this.watched.delete(key)
@@ -199,36 +225,45 @@ export class RemoteActors {
 const gone = (name: string): FaultRecord =>
   new TrafficError('DeadLetter', `no actor has the name '${name}'`).toRecord()
 
+/** A thread in one of its lives: one that has died and was replaced is another place. */
+interface Place {
+  readonly thread: number
+  readonly life: number
+}
+
 /** An actor on another thread. */
 class RemoteRef implements ActorRef {
-  readonly thread: number
+  readonly place: Place
   readonly name: string
   readonly incarnation: number
   private readonly actors: RemoteActors
 
-  constructor(actors: RemoteActors, thread: number, name: string, incarnation: number) {
+  constructor(actors: RemoteActors, place: Place, name: string, incarnation: number) {
     this.actors = actors
-    this.thread = thread
+    this.place = place
     this.name = name
     this.incarnation = incarnation
   }
 
   get path(): string {
-    return `thread-${this.thread}/${this.name}`
+    return `thread-${this.place.thread}/${this.name}`
   }
 
   tell(message: unknown): void {
-    if (this.actors.send(this.thread, ['tell', this.name, this.incarnation, message])) return
-    kernel.deadLetters.add({ to: this.path, reason: 'stopped', message: typeof message })
+    let fault: FaultRecord | undefined
+    try {
+      if (this.actors.send(this.place, ['tell', this.name, this.incarnation, plainCopy(message)])) return
+    } catch (thrown) {
+      fault = TrafficError.from(thrown).toRecord()
+    }
+    const reason = fault === undefined ? 'stopped' : 'failed'
+    kernel.deadLetters.add({ to: this.path, reason, message: describe(message), fault })
   }
 
-  ask<R>(message: unknown, deadlineMs: number): Promise<R> {
-    return this.actors.request(
-      this.thread,
-      id => ['ask', this.name, this.incarnation, id, message],
-      deadlineMs,
-      this.path,
-    ) as Promise<R>
+  async ask<R>(message: unknown, deadlineMs: number): Promise<R> {
+    const copy = plainCopy(message)
+    const item = (id: number): Item => ['ask', this.name, this.incarnation, id, copy]
+    return (await this.actors.request(this.place, item, deadlineMs, this.path)) as R
   }
 
   watch(onTerminated: (terminated: Terminated) => void): () => void {
@@ -236,6 +271,6 @@ class RemoteRef implements ActorRef {
   }
 
   stop(): void {
-    this.actors.send(this.thread, ['stop', this.name, this.incarnation])
+    this.actors.send(this.place, ['stop', this.name, this.incarnation])
   }
 }

@@ -1,23 +1,64 @@
 import { Buffer } from 'node:buffer'
+import { TrafficError } from '../../runtime/errors.ts'
 import { Data, Message } from '../../runtime/event.ts'
 
 /** A message as plain data, the same between threads and between nodes: head, body, tail, payload. */
 export type WireMessage = readonly [head: unknown, body: Uint8Array | null, tail: unknown, payload: unknown]
 
-/** Heads that know better than their fields what they are, like those of decoded HTTP messages. */
-const plain = (value: unknown): unknown => {
-  if (typeof value !== 'object' || value === null) return value
-  const { toJSON } = value as { toJSON?: unknown }
-  const fields = typeof toJSON === 'function' ? (toJSON as () => unknown).call(value) : value
-  return typeof fields === 'object' && fields !== null ? { ...fields } : fields
+/** Deeper than any head or payload goes; what refers to itself has no end. */
+const maxDepth = 64
+
+/**
+ * A copy of a value as plain data, the same as what arrives when it is sent to another thread: whoever changes the
+ * value later does not change what was sent, and a receiver on this thread sees no more than one on another would.
+ * Functions and symbols are left out; classes become their fields, or what their `toJSON` gives.
+ *
+ * @throws TrafficError `RuntimeError` when it refers to itself, or holds an integer beyond 64 bits.
+ */
+export function plainCopy(value: unknown, depth = 0): unknown {
+  switch (typeof value) {
+    case 'object':
+      return value === null ? null : copyObject(value, depth)
+    case 'function':
+    case 'symbol':
+      return undefined
+    case 'bigint':
+      if (BigInt.asIntN(64, value) !== value)
+        throw new TrafficError('RuntimeError', 'a number beyond 64 bits cannot be sent to another thread')
+      return value
+    default:
+      return value
+  }
 }
 
+function copyObject(value: object, depth: number): unknown {
+  if (depth === maxDepth)
+    throw new TrafficError('RuntimeError', 'a value that refers to itself cannot be sent to another thread')
+  if (Array.isArray(value)) return value.map(each => plainCopy(each, depth + 1))
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  if (value instanceof Data) return new Uint8Array(value.bytes())
+  if (value instanceof Date) return new Date(value)
+  if (value instanceof Set || ArrayBuffer.isView(value))
+    return Array.from(value as unknown as Iterable<unknown>, each => plainCopy(each, depth + 1))
+  if (value instanceof Map)
+    return new Map(
+      Array.from(value, ([key, each]) => [plainCopy(key, depth + 1), plainCopy(each, depth + 1)]),
+    )
+  const { toJSON } = value as { toJSON?: unknown }
+  if (typeof toJSON === 'function') return plainCopy((toJSON as () => unknown).call(value), depth + 1)
+  const copy: Record<string, unknown> = {}
+  for (const key of Object.keys(value))
+    if (key !== '__proto__') copy[key] = plainCopy((value as Record<string, unknown>)[key], depth + 1)
+  return copy
+}
+
+/** @throws TrafficError as `plainCopy` does. */
 export function toWire(message: Message): WireMessage {
   return [
-    plain(message.head),
+    plainCopy(message.head),
     message.body === undefined ? null : message.body.bytes(),
-    plain(message.tail) ?? null,
-    message.payload ?? null,
+    plainCopy(message.tail) ?? null,
+    plainCopy(message.payload) ?? null,
   ]
 }
 

@@ -1,0 +1,87 @@
+/** What becomes of a message on its way: the same whether its receiver is on this thread or on another. */
+
+import test from 'ava'
+import fc from 'fast-check'
+import { fromWire, plainCopy, toWire, wireBytes } from '../../../actors/kernel/wire.ts'
+import { Data, Message } from '../../../runtime/event.ts'
+import { packFrame, unpackFrame } from '../../../runtime/pool/frame.ts'
+
+const across = (value: unknown): unknown => unpackFrame(packFrame([value]))[0]
+
+test('a plain copy arrives on another thread as it is', t => {
+  const values = fc.anything({
+    withBigInt: false,
+    withDate: false,
+    withMap: true,
+    withSet: true,
+    withTypedArray: false,
+    withSparseArray: false,
+    withNullPrototype: true,
+  })
+  fc.assert(
+    fc.property(values, value => {
+      const copy = plainCopy(value)
+      t.deepEqual(across(copy), copy)
+    }),
+  )
+})
+
+class Head {
+  readonly method = 'GET'
+  private readonly cache = { parsed: true }
+
+  toJSON(): object {
+    return { method: this.method, cached: this.cache.parsed }
+  }
+}
+
+for (const [what, given, expected] of [
+  ['a function is left out', { f: () => 1, kept: 1 }, { f: undefined, kept: 1 }],
+  ['a symbol is left out', { s: Symbol('s') }, { s: undefined }],
+  ['a class with toJSON is what that gives', new Head(), { method: 'GET', cached: true }],
+  ['a set is a list', { tags: new Set(['a', 'b']) }, { tags: ['a', 'b'] }],
+  ['an array of numbers is a list', new Float64Array([1.5, 2]), [1.5, 2]],
+  ['Data is its bytes', new Data('hi'), new Uint8Array([104, 105])],
+  ['a date is a date', new Date(7), new Date(7)],
+  [
+    'a field that would change the prototype is left out',
+    JSON.parse('{"__proto__":{"x":1},"y":2}'),
+    { y: 2 },
+  ],
+  ['an integer of 64 bits is kept', 2n ** 62n, 2n ** 62n],
+] as const) {
+  test(what, t => {
+    const copy = plainCopy(given)
+    t.deepEqual(copy, expected)
+    t.deepEqual(across(copy), expected)
+  })
+}
+
+test('a value that refers to itself, and a number beyond 64 bits, are refused', t => {
+  const loop: { self?: unknown } = {}
+  loop.self = { loop }
+  t.throws(() => plainCopy(loop), { code: 'RuntimeError', message: /refers to itself/ })
+  t.throws(() => plainCopy({ n: 2n ** 64n }), { code: 'RuntimeError', message: /64 bits/ })
+})
+
+test('a message comes back whole', t => {
+  const message = new Message({ path: '/a', headers: { list: ['x'] } }, 'body', { headers: { t: '1' } }, [1])
+  const back = fromWire(across(toWire(message)) as ReturnType<typeof toWire>)
+  t.deepEqual(back.head, message.head)
+  t.is(back.body?.toString(), 'body')
+  t.deepEqual(back.tail, message.tail)
+  t.deepEqual(back.payload, [1])
+})
+
+test('a message with nothing in it comes back empty', t => {
+  const back = fromWire(across(toWire(new Message())) as ReturnType<typeof toWire>)
+  t.deepEqual(back.head, {})
+  t.is(back.body, undefined)
+  t.is(back.tail, undefined)
+  t.is(back.payload, undefined)
+})
+
+test('the weight of a message is that of its body and a flat guess', t => {
+  t.is(wireBytes(new Message({}, 'x'.repeat(1000))), 1256)
+  t.is(wireBytes(new Message()), 256)
+})
