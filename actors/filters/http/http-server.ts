@@ -17,7 +17,7 @@ import {
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, type Message, MessageEnd, messageEnd, StreamEnd } from '../../../runtime/event.ts'
 import { count, duration, type Resolved, size } from '../../../runtime/options.ts'
-import { type Source, turn } from '../../../runtime/turn.ts'
+import { type Flushable, type Source, turn } from '../../../runtime/turn.ts'
 import { Filter, Latin1 } from '../../filter.ts'
 import type { Drainable, Relievable } from '../../session.ts'
 import { faultReply, replyToStreamEnd } from './fault-reply.ts'
@@ -82,7 +82,7 @@ const Reply = { none: 0, interim: 1, started: 2, done: 3 } as const
  *     idle ──head──► request (body) ──► request done ─┐
  *                      └─ reply starts … reply done ──┴─► idle, or close, or tunnel
  */
-export abstract class HTTPServer extends Filter implements RequestSink, Drainable, Relievable {
+export abstract class HTTPServer extends Filter implements RequestSink, Drainable, Relievable, Flushable {
   protected readonly settings: ServerSettings
   protected request: RequestHead | null = null
   private readonly decoder: RequestDecoder
@@ -90,6 +90,8 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
   private readonly mode: WriteMode = { connection: '', canChunk: true, isBodiless: false }
   private reply: number = Reply.none
   private isRequestDone = true
+  /** The client asked whether to send the body, and has no answer yet. */
+  private awaitsContinue = false
   /** The connection goes on after this exchange. */
   private isPersistent = true
   private isTunnel = false
@@ -245,10 +247,21 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
     this.reply = Reply.none
     this.served++
     this.isPersistent = head.keepAlive && !this.isDraining && this.served !== this.settings.maxMessages
+    this.awaitsContinue =
+      head.expectsContinue && !head.isHTTP10 && head.framing !== Framing.none && head.framing !== 0
     this.requestStarted(head)
-    // Nobody took the client's question upstream (muxHTTP clears the flag when it does): we want the body.
-    if (head.expectsContinue && this.reply === Reply.none && this.request !== null)
+    if (this.awaitsContinue) turn.defer(this)
+  }
+
+  /** Nobody has refused the body in this turn, or taken the question upstream (muxHTTP clears the flag): we want it. */
+  flush(): void {
+    this.pipeline.run(() => {
+      const { request } = this
+      if (!this.awaitsContinue || this.isRequestDone || this.reply !== Reply.none) return
+      if (request === null || !request.expectsContinue) return
+      this.awaitsContinue = false
       this.text(continueResponse)
+    })
   }
 
   body(buffer: Buffer, start: number, end: number): void {
@@ -312,11 +325,13 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
     const status = head.status ?? 200
     if (status < 200 && status !== 101) {
       this.reply = Reply.interim
+      this.awaitsContinue = false
       // HTTP/1.0 knows no interim responses (RFC 9110 §15.2).
       if (!request.isHTTP10) this.text(encodeResponseHead(head, Framing.none))
       return
     }
     this.reply = Reply.started
+    if (!this.isRequestDone && !this.mayDiscard(request)) this.isPersistent = false
     this.isTunnel =
       (status === 101 && request.upgrade !== undefined) ||
       (request.method === 'CONNECT' && status >= 200 && status < 300)
@@ -376,11 +391,15 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
     this.respondWith(replyToStreamEnd(end))
   }
 
+  /** Whether the rest of the body can be read and thrown away: not when it is large, or may never come. */
+  private mayDiscard(request: RequestHead): boolean {
+    return !this.awaitsContinue && request.framing <= maxDiscardedBytes
+  }
+
   /** The response came before the request was over: the rest of it is read and thrown away, within a limit. */
   private discardRequest(): void {
     this.exchangeEnded()
-    const announced = (this.request as RequestHead).framing
-    if (!this.isPersistent || announced > maxDiscardedBytes) {
+    if (!this.isPersistent) {
       this.close()
       return
     }
