@@ -101,7 +101,7 @@ class Connect extends Filter implements ConnectionHandler {
   }
 
   process(event: Event | Latin1): void {
-    if (this.outputEnded || this.inputEnded) return
+    if (this.inputEnded) return
     switch (event.kind) {
       case 0:
         if (this.isConnected) this.write(event)
@@ -254,6 +254,7 @@ class Connect extends Filter implements ConnectionHandler {
 
   closed(error: TrafficError | undefined): void {
     this.clearDeadlines()
+    if (this.isConnected) this.inputEnded = true
     if (this.outputEnded) return
     if (this.isConnected || error === undefined) this.finish(new StreamEnd(error))
     else this.retry(error)
@@ -299,6 +300,7 @@ class Connect extends Filter implements ConnectionHandler {
     const { connection } = this
     this.connection = null
     this.isConnected = false
+    this.inputEnded = true
     this.finish(new StreamEnd(error))
     connection?.destroy()
   }
@@ -318,6 +320,7 @@ class Connect extends Filter implements ConnectionHandler {
   }
 
   override stop(): void {
+    this.inputEnded = true
     this.outputEnded = true
     this.clearDeadlines()
     this.cancelRetry?.()

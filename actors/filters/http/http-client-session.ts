@@ -102,7 +102,8 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
     const { pipeline } = this
     switch (event.kind) {
       case 0:
-        if (this.isTunnel) pipeline.first.process(event)
+        // An upstream may switch before it has read the whole request, which is still to be framed then.
+        if (this.isTunnel && this.isRequestDone) pipeline.first.process(event)
         else this.writer.data(event)
         return
       case 1:

@@ -276,6 +276,8 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
       return
     }
     this.requestEnded(trailers)
+    // What follows waits for the response, unless that was the switch to a tunnel, which begins here.
+    if (this.isTunnel && this.reply === Reply.done) return
     if (this.request !== null || this.pipeline.session.isCongested) this.decoder.suspend()
   }
 
