@@ -48,7 +48,7 @@ export class Program {
   readonly surroundings: Surroundings
   isDraining = false
   private readonly variables: Readonly<Record<string, unknown>>
-  private whenIdle: (() => void) | undefined
+  private idle: PromiseWithResolvers<void> | undefined
   private readonly background = new Set<object>()
   private sessionIds = 0
 
@@ -108,7 +108,7 @@ export class Program {
   }
 
   private checkIdle(): void {
-    if (this.whenIdle !== undefined && this.isIdle) this.whenIdle()
+    if (this.idle !== undefined && this.isIdle) this.idle.resolve()
   }
 
   async start(): Promise<void> {
@@ -137,12 +137,11 @@ export class Program {
   private async windDown(closesIdle: boolean): Promise<void> {
     this.isDraining = true
     for (const source of this.sources) source.stop()
-    const idle = new Promise<void>(resolve => {
-      this.whenIdle = resolve
-    })
+    // A program that was retired may be drained as well: both wait for the same.
+    this.idle ??= Promise.withResolvers<void>()
     for (const session of [...this.sessions]) session.drain(closesIdle)
     this.checkIdle()
-    await idle
+    await this.idle.promise
   }
 
   /** Ends everything now. */

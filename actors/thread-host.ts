@@ -54,13 +54,15 @@ export class ThreadHost {
   /** Starts it. Rejects with TrafficError when it cannot run, and leaves nothing of it behind. */
   async start(builder: unknown): Promise<void> {
     const { program, shared } = this.assemble(builder)
-    this.nodeHost.enter(program, shared)
+    const entry = this.nodeHost.enter(program, shared)
     try {
       await program.start()
     } catch (error) {
-      this.nodeHost.leave(program)
+      program.stop()
+      entry.undo()
       throw error
     }
+    entry.confirm()
     this.current = program
   }
 
@@ -87,6 +89,14 @@ export class ThreadHost {
     const cancel = after(timeoutMs, resolve)
     await Promise.race([done, late])
     cancel()
+  }
+
+  /**
+   * Ends the streams of the shared pipelines, so that they write what they have gathered; for at most `timeoutMs`. To be
+   * called when all threads have drained, since sessions of any may send to them.
+   */
+  flush(timeoutMs: number): Promise<void> {
+    return this.nodeHost.flush(timeoutMs)
   }
 
   /** Ends everything now. */

@@ -124,7 +124,16 @@ export function cloneEvent(event: Event): Event {
   if (event.kind === 0) return event.clone()
   if (event.kind === 1) {
     const head = event.head as { clone?: () => Head }
-    return new MessageStart(typeof head.clone === 'function' ? head.clone() : structuredClone(event.head))
+    return new MessageStart(typeof head.clone === 'function' ? head.clone() : copyHead(event.head))
   }
   return event
+}
+
+function copyHead(head: Head): Head {
+  try {
+    return structuredClone(head)
+  } catch {
+    // It holds what cannot be cloned, like a function: the copy then shares what is inside.
+    return { ...head }
+  }
 }

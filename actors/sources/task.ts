@@ -15,6 +15,7 @@ const longestMs = 24 * 3_600_000
 /** The session of one tick: it gets an empty message, and lives until its output has ended. */
 class TaskSession extends Session {
   private readonly onEnded: () => void
+  private isDraining = false
 
   constructor(program: Program, layout: PipelineLayout, onEnded: () => void) {
     super(program, layout, program.newContext(undefined))
@@ -31,9 +32,13 @@ class TaskSession extends Session {
     if (event.kind === 3) this.stop()
   }
 
+  /** The stream ends at its input; what is under way may finish, and then it ends at its output as well. */
   override drain(): void {
+    if (this.isDraining) return
+    this.isDraining = true
+    turn.begin(null)
     this.deliver(this.first, new StreamEnd(), null)
-    this.stop()
+    turn.end()
   }
 
   protected override stopped(): void {

@@ -181,7 +181,9 @@ class NodeBranch {
   }
 
   copy(event: Event): void {
-    if (this.collector.add(event) !== Collected.whole) return
+    // Cloned at once: filters behind the fork may change the head before its message is whole.
+    const copy = event.kind === Kind.messageStart ? cloneEvent(event) : event
+    if (this.collector.add(copy) !== Collected.whole) return
     const { edge } = this.plan
     const { overflowBytes } = this.collector
     const message = this.collector.take()
@@ -197,7 +199,12 @@ class NodeBranch {
       )
   }
 
-  leave(): void {}
+  /** A message that the session did not finish is not sent. */
+  leave(): void {
+    if (!this.collector.isCollecting) return
+    this.plan.edge.accepted++
+    this.plan.edge.drop('incomplete')
+  }
 }
 
 class Fork extends Filter {
@@ -272,6 +279,12 @@ export const fork: FilterDefinition = {
       )
     }
     const settings = call.options(options)
+    if (target.kind === 'node' && call.stage === 'bytes') {
+      throw new TrafficError(
+        'ScriptError',
+        `pipeline '${target.name}' has placement 'node' and takes messages, and here are bytes; put a decoder in front, like demuxHTTP().to(…)`,
+      )
+    }
     const edge = call.edge('fork', targetName(target), settings.policy as Policy)
     const plan: Plan = { target, init: (init ?? undefined) as Init | undefined, edge, settings, open: 0 }
     return { name: 'fork', create: () => new Fork(plan) }
