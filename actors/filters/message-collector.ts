@@ -58,9 +58,12 @@ export class MessageCollector {
     return this.body ?? new Data()
   }
 
-  /** The message, after `whole`. Empties the collector. */
+  /**
+   * The message, after `whole`. Empties the collector. It always has a body, if an empty one: scripts of Pipy write
+   * `msg.body.toString()` whatever came.
+   */
   take(): Message {
-    const message = new Message(this.start?.head, this.body ?? undefined, this.end?.tail, this.end?.payload)
+    const message = new Message(this.start?.head, this.takeBody(), this.end?.tail, this.end?.payload)
     this.start = null
     this.body = null
     return message

@@ -1,0 +1,5 @@
+pipy()
+
+.listen(6080)
+  .decodeHttpRequst()
+  .encodeHttpResponse()
