@@ -29,7 +29,8 @@ const lingerMs = 5_000
  *     bytes ──► Data ──► filters ──► Data ──► bytes          FIN ──► StreamEnd ──► filters ──► StreamEnd ──► FIN
  *
  * The two directions end apart (half-close). A StreamEnd with an error also stops reading, and the connection closes
- * when the peer has taken what was sent, or after 5 s.
+ * when the peer has taken what was sent, or after 5 s. One that says that the stream was cut becomes a TCP reset, since
+ * a FIN would tell the peer that it is whole.
  */
 export class ConnectionSession extends Session implements ConnectionHandler, Flushable {
   private readonly connection: Connection
@@ -134,8 +135,11 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
         this.connection.writeLatin1(event.text)
         break
       case 3:
-        this.connection.end()
-        if (event.error !== '') this.linger()
+        if (event.error === 'ConnectionAborted' || event.error === 'ConnectionReset') this.reset()
+        else {
+          this.connection.end()
+          if (event.error !== '') this.linger()
+        }
         return
       default:
         return
@@ -157,6 +161,12 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
     this.inputEnded = true
     this.connection.end()
     new Deadline(lingerMs, () => this.connection.destroy()).touch()
+  }
+
+  private reset(): void {
+    this.isLingering = true
+    this.inputEnded = true
+    this.connection.reset()
   }
 
   private timeOut(code: 'IdleTimeout' | 'ReadTimeout' | 'WriteTimeout'): void {

@@ -109,14 +109,14 @@ test('a client that sends the body without waiting for 100 is served as well', a
   t.is(upstream.connections.length, 1)
 })
 
+const echo = ({ body }: Message): Message => new Message(body?.size ? body : 'nothing')
+
 const local = {
-  serveHTTP: sluice()
-    .listen('127.0.0.1:0')
-    .serveHTTP(({ body }) => new Message(body ?? 'nothing')),
+  serveHTTP: sluice().listen('127.0.0.1:0').serveHTTP(echo),
   replaceMessage: sluice()
     .listen('127.0.0.1:0')
     .demuxHTTP()
-    .to($ => $.replaceMessage(({ body }) => new Message(body ?? 'nothing'))),
+    .to($ => $.replaceMessage(echo)),
 }
 
 for (const [name, script] of Object.entries(local)) {

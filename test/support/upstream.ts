@@ -15,8 +15,12 @@ export class Upstream {
   readonly connections: readonly TcpClient[]
   private readonly arrivals: Occurrences<TcpClient>
 
-  private constructor(port: number, arrivals: Occurrences<TcpClient>) {
+  /** Stops listening; connections live on. */
+  readonly close: () => Promise<unknown>
+
+  private constructor(port: number, arrivals: Occurrences<TcpClient>, close: () => Promise<unknown>) {
     this.port = port
+    this.close = close
     this.arrivals = arrivals
     this.connections = arrivals.seen
   }
@@ -39,7 +43,12 @@ export class Upstream {
       server.close()
       for (const { socket } of arrivals.seen) socket.destroy()
     })
-    return new Upstream((server.address() as AddressInfo).port, arrivals)
+    const close = (): Promise<unknown> => {
+      const closed = once(server, 'close')
+      server.close()
+      return closed
+    }
+    return new Upstream((server.address() as AddressInfo).port, arrivals, close)
   }
 
   /** The next connection that it accepts. */

@@ -42,7 +42,10 @@ const options = {
     10_000,
     'Ends the stream with ConnectionTimeout when the connection, TLS included, is not made by then. 10 s: three SYNs (1 s, 3 s, 7 s), after which more waiting rarely helps.',
   ),
-  readTimeout: duration(0, 'Ends the stream with ReadTimeout when nothing came for so long.'),
+  readTimeout: duration(
+    0,
+    'Ends the stream with ReadTimeout when nothing came for so long after bytes were sent or received.',
+  ),
   writeTimeout: duration(0, 'Ends the stream with WriteTimeout when nothing could be sent for so long.'),
   idleTimeout: duration(
     60_000,
@@ -138,6 +141,8 @@ class Connect extends Filter implements ConnectionHandler {
 
   private touch(): void {
     if (this.idle !== null) this.idle.touch()
+    // The peer is not silent before it has been asked.
+    if (this.reading !== null) this.reading.touch()
   }
 
   private hold(data: Data): void {

@@ -434,10 +434,17 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
     this.close()
   }
 
-  /** The response cannot be completed, and only a broken connection tells the client so. */
+  /**
+   * The response cannot be completed, and only a broken connection tells the client so: with a reset, where its end is
+   * how the response ends.
+   */
   private abort(): void {
     if (this.isClosing) return
     this.exchangeEnded()
+    if (!this.writer.endsWithConnection) {
+      this.close()
+      return
+    }
     this.release()
     this.next.process(new StreamEnd('ConnectionAborted'))
   }
