@@ -15,9 +15,7 @@ const source = readFileSync(new URL('../../actors/script/types.ts', import.meta.
 
 /** The methods of the interfaces of filters, with their comments; of overloads the first. */
 const typed = new Map<string, string>()
-for (const [, text] of source.matchAll(
-  /^interface \w+<V[\s\S]*?\{\n([\s\S]*?)^\}/gm,
-))
+for (const [, text] of source.matchAll(/^interface \w+<V[\s\S]*?\{\n([\s\S]*?)^\}/gm))
   for (const [, comment, name] of (text as string).matchAll(/\/\*\* (.*?) \*\/\n {2}(\w+)[<(]/g))
     typed.set(name as string, comment as string)
 
