@@ -252,6 +252,8 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   dispose(): void {
     if (this.hasEnded) return
     this.hasEnded = true
+    // It may be in the middle of what it reads, and must not come to the end of a response: we are of no use to the pool.
+    this.decoder.stop()
     this.pool.removed(this)
     this.pipeline.stop()
   }
