@@ -9,6 +9,7 @@ import type {
   DrainAnswer,
   ListeningOn,
   RequestToMain,
+  RequestToThread,
   SocketAnswer,
   ThreadSetup,
   TransportChoice,
@@ -48,6 +49,8 @@ type Stage = 'starting' | 'serving' | 'draining' | 'stopped'
 
 /** What a thread may need, beyond the time to drain, to say that it is done. */
 const answerMs = 1000
+/** What shared pipelines have to write what they gathered: some time however long the sessions took, and no more than enough. */
+const flushMs = { least: 500, most: 5000 }
 /** What a thread may need to end once it was told to. */
 const stopMs = 1000
 
@@ -254,24 +257,11 @@ export class TrafficNode implements ThreadsListener {
 
   private async drainThreads(): Promise<number> {
     const { drainTimeoutMs } = this.options
+    const startedMs = monotonicMs()
     this.threads.expectEnd()
     this.sockets.close()
-    const answers = await Promise.all(
-      this.threads.ready.map(async thread => {
-        const limitMs = drainTimeoutMs + answerMs
-        const request = { kind: 'drain', timeoutMs: drainTimeoutMs } as const
-        try {
-          return (await thread.dialogue.ask<DrainAnswer>(request, limitMs)).cut
-        } catch (error) {
-          this.lostThreads++
-          this.log.error(`Thread ${thread.slot} did not drain: ${TrafficError.from(error).message}`, {
-            code: 'DrainFailed',
-          })
-          return 0
-        }
-      }),
-    )
-    const cut = answers.reduce((sum, count) => sum + count, 0)
+    const answers = await this.askReady<DrainAnswer>({ kind: 'drain', timeoutMs: drainTimeoutMs })
+    const cut = answers.reduce((sum, answer) => sum + (answer?.cut ?? 0), 0)
     if (cut > 0)
       this.log.warn(
         `${cut} ${cut === 1 ? 'session was' : 'sessions were'} cut after ${drainTimeoutMs / 1000} s`,
@@ -280,7 +270,32 @@ export class TrafficNode implements ThreadsListener {
           cut,
         },
       )
+    const leftMs = startedMs + drainTimeoutMs - monotonicMs()
+    const timeoutMs = Math.min(flushMs.most, Math.max(flushMs.least, leftMs))
+    await this.askReady({ kind: 'flush', timeoutMs })
     return cut
+  }
+
+  /** Asks all threads something that takes time; those that do not answer are counted, and give undefined. */
+  private askReady<Answer>(
+    request: Extract<RequestToThread, { timeoutMs: number }>,
+  ): Promise<(Answer | undefined)[]> {
+    return Promise.all(
+      this.threads.ready.map(async thread => {
+        try {
+          return await thread.dialogue.ask<Answer>(request, request.timeoutMs + answerMs)
+        } catch (error) {
+          this.lostThreads++
+          this.log.error(
+            `Thread ${thread.slot} did not ${request.kind}: ${TrafficError.from(error).message}`,
+            {
+              code: 'DrainFailed',
+            },
+          )
+          return undefined
+        }
+      }),
+    )
   }
 
   ready(thread: ServingThread): void {

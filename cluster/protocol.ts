@@ -9,6 +9,7 @@
  *      │ ── prepare{generation} ──────────────► │ reload, first half: loads and checks the script anew
  *      │ ── commit | abandon ─────────────────► │ second half: switches to it, or forgets it
  *      │ ── drain{timeoutMs} ─────────────────► │ stops accepting, finishes its sessions
+ *      │ ── flush{timeoutMs} ─────────────────► │ when all have drained: shared pipelines write what they have
  *      │ ── stop ─────────────────────────────► │ the host task returns
  */
 import type { HostStatus } from '../actors/host.ts'
@@ -63,6 +64,8 @@ export type RequestToThread =
   | { readonly kind: 'abandon'; readonly generation: number }
   /** Answer: DrainAnswer */
   | { readonly kind: 'drain'; readonly timeoutMs: number }
+  /** Answer: nothing. Pipelines that threads share may only end when no thread sends to them any more. */
+  | { readonly kind: 'flush'; readonly timeoutMs: number }
   /** Answer: ThreadStatus */
   | { readonly kind: 'status' }
 

@@ -137,6 +137,8 @@ class Shard {
         return this.abandon(request.generation)
       case 'drain':
         return this.drain(request.timeoutMs)
+      case 'flush':
+        return this.engine?.flush(request.timeoutMs)
       case 'status':
         return this.status()
     }
