@@ -1,6 +1,9 @@
 /** What a script gets with `import … from 'sluice'`. All of it is stable unless its comment says otherwise. */
 
 export { algo, dataJSON as JSON, os, repeat } from '../runtime/api/index.ts'
+export type { DubboHead, DubboHeadLike } from '../runtime/codec/dubbo/index.ts'
+export type { RESPHead, RESPType, RESPValue } from '../runtime/codec/resp/index.ts'
+export { VerbatimString } from '../runtime/codec/resp/index.ts'
 export type { Event, Head } from '../runtime/event.ts'
 export { Data, Message, MessageEnd, MessageStart, StreamEnd } from '../runtime/event.ts'
 export type { Builtins, ThreadInfo } from './context.ts'
@@ -16,6 +19,7 @@ export type {
   ListenOptions,
   MuxHTTPOptions,
   MuxOptions,
+  RESPOptions,
   Script,
   ServerOptions,
   Size,

@@ -3,6 +3,10 @@
  * editors' completion come from it.
  */
 
+import { decodeDubbo } from './codec/decode-dubbo.ts'
+import { decodeRESP } from './codec/decode-resp.ts'
+import { encodeDubbo } from './codec/encode-dubbo.ts'
+import { encodeRESP } from './codec/encode-resp.ts'
 import { demux, demuxQueue } from './compose/demux.ts'
 import { fork } from './compose/fork.ts'
 import { insert } from './compose/insert.ts'
@@ -45,15 +49,19 @@ export type { FilterDefinition } from './definition.ts'
 export const filterTable = [
   branch,
   connect,
+  decodeDubbo,
   decodeHTTPRequest,
   decodeHTTPResponse,
+  decodeRESP,
   demux,
   demuxHTTP,
   demuxQueue,
   dummy,
   dump,
+  encodeDubbo,
   encodeHTTPRequest,
   encodeHTTPResponse,
+  encodeRESP,
   fork,
   handle,
   handleData,

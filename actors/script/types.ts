@@ -5,6 +5,8 @@
  * The first sentence of each filter's comment is the summary of its row in the table (a test compares them).
  */
 
+import type { DubboHead, DubboHeadLike } from '../../runtime/codec/dubbo/index.ts'
+import type { RESPHead } from '../../runtime/codec/resp/index.ts'
 import type { Data, Event, Head, Message, MessageEnd, MessageStart, StreamEnd } from '../../runtime/event.ts'
 import type { TLSClientOptions, TLSServerOptions } from '../../runtime/net/transport.ts'
 import type { Builtins } from '../context.ts'
@@ -122,6 +124,12 @@ export interface ForkOptions {
   maxBranches?: number
 }
 
+export interface RESPOptions {
+  maxMessageSize?: Size
+  maxElements?: number
+  maxDepth?: number
+}
+
 /** What may begin a pipeline. */
 export interface Sources<V> {
   /** Begins a pipeline for each connection to an address: a port, or 'ip:port'. */
@@ -214,6 +222,10 @@ interface OnBytes<V, T extends boolean> {
   decodeHTTPRequest(): Stage<V, 'messages', HTTPRequestHead, T>
   /** Deframes an HTTP response message */
   decodeHTTPResponse(): Stage<V, 'messages', HTTPResponseHead, T>
+  /** Deframes a Dubbo message */
+  decodeDubbo(options?: { maxBodySize?: Size }): Stage<V, 'messages', DubboHead, T>
+  /** Deframes a Redis message */
+  decodeRESP(options?: RESPOptions): Stage<V, 'messages', RESPHead, T>
   /** Serves each HTTP request of a connection by a pipeline of its own */
   demuxHTTP(options?: ServerOptions): Needs<V, 'messages', HTTPRequestHead, Stage<V, 'bytes', Head, T>>
   /** Serves HTTP requests with a handler function */
@@ -229,6 +241,13 @@ interface OnMessages<V, H extends Head, T extends boolean> {
   encodeHTTPRequest(options?: { bufferSize?: Size }): Stage<V, 'bytes', Head, T>
   /** Frames an HTTP response message */
   encodeHTTPResponse(options?: { bufferSize?: Size }): Stage<V, 'bytes', Head, T>
+  /** Frames a Dubbo message */
+  encodeDubbo(
+    head?: DubboHeadLike | FromContext<V, DubboHeadLike | undefined>,
+    options?: { maxBodySize?: Size },
+  ): Stage<V, 'bytes', Head, T>
+  /** Frames a Redis message */
+  encodeRESP(options?: { version?: 2 | 3; maxMessageSize?: Size }): Stage<V, 'bytes', Head, T>
   /** Sends each message to a pipeline of its own, answers in the order they begin */
   demux(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
   /** Sends each message to a pipeline of its own, answers in the order of the messages */
