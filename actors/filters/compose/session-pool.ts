@@ -113,6 +113,6 @@ export class SessionPool<S extends PooledSession> {
     if (at >= 0) this.idle.splice(at, 1)
     this.deadlines.get(session)?.clear()
     this.deadlines.delete(session)
-    this.waiting.shift()?.open()
+    if (this.hasRoom) this.waiting.shift()?.open()
   }
 }

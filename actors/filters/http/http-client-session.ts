@@ -25,7 +25,8 @@ export interface Requester {
   detached(): void
   /** The last event has been given: a next exchange may begin. */
   finished(): void
-  failed(end: StreamEnd): void
+  /** @param wasLost no byte of a response came, and none will: the connection ended */
+  failed(end: StreamEnd, wasLost: boolean): void
 }
 
 export interface ClientSettings {
@@ -115,6 +116,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
             new StreamEnd(
               new TrafficError('ProtocolError', 'the request body is shorter than its Content-Length'),
             ),
+            false,
           )
           return
         }
@@ -166,6 +168,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
       requester?.respond(end)
       return
     }
+    const wasLost = this.decoder.isIdle && losses.has(end.error)
     // A body that lasts until the connection closes ends here; anything else under way is cut.
     if (end.error === '' && this.requester !== null && !this.decoder.isIdle) this.decoder.finish()
     if (this.hasEnded) return
@@ -175,6 +178,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
             new TrafficError('ConnectionReset', 'the upstream closed the connection before it answered'),
           )
         : end,
+      wasLost,
     )
   }
 
@@ -186,6 +190,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
       this.decoder.stop()
       this.close(
         new StreamEnd(new TrafficError('UpstreamProtocolError', 'a protocol switch that nobody asked for')),
+        false,
       )
       return
     }
@@ -223,7 +228,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   }
 
   violation(violation: Violation): void {
-    this.close(new StreamEnd(new TrafficError('UpstreamProtocolError', violation.reason)))
+    this.close(new StreamEnd(new TrafficError('UpstreamProtocolError', violation.reason)), false)
   }
 
   /** Both directions of the exchange are done. */
@@ -236,11 +241,14 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   }
 
   /** The session ends, and with it what is under way. */
-  private close(end: StreamEnd): void {
+  private close(end: StreamEnd, wasLost: boolean): void {
     const { requester } = this
     this.requester = null
-    this.dispose()
-    requester?.failed(end)
+    if (this.hasEnded) return
+    this.hasEnded = true
+    // Told before we leave the pool: who tries again has our place, in front of those who wait for one.
+    requester?.failed(end, wasLost)
+    this.leave()
   }
 
   /** The requester has lost interest: what is under way cannot be told from the next exchange, so the session ends. */
@@ -252,12 +260,19 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   dispose(): void {
     if (this.hasEnded) return
     this.hasEnded = true
+    this.leave()
+  }
+
+  private leave(): void {
     // It may be in the middle of what it reads, and must not come to the end of a response: we are of no use to the pool.
     this.decoder.stop()
     this.pool.removed(this)
     this.pipeline.stop()
   }
 }
+
+/** How a stream ends when its connection has gone, as opposed to one that was too slow or broke a rule. */
+const losses: ReadonlySet<string> = new Set(['', 'ConnectionReset', 'ReadError', 'WriteError'])
 
 /** Where what comes out of the shared pipeline goes. */
 class ReplyPort implements EventPort {

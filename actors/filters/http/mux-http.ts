@@ -231,9 +231,9 @@ class MuxHTTP extends Filter implements Waiting<HTTPClientSession> {
   }
 
   /** The session has ended before the response was complete. */
-  failed(end: StreamEnd): void {
+  failed(end: StreamEnd, wasLost: boolean): void {
     this.session = null
-    if (this.isReplayable) {
+    if (this.isReplayable && wasLost) {
       this.isReplayable = false
       this.pipeline.run(() => this.sendAgain())
       return
