@@ -1,0 +1,3 @@
+export { type Compression, Directory, type DirectoryOptions, type FileRequestHead } from './directory.ts'
+export { File } from './file.ts'
+export { Match } from './match.ts'
