@@ -7,6 +7,7 @@ export { VerbatimString } from '../runtime/codec/resp/index.ts'
 export type { Event, Head } from '../runtime/event.ts'
 export { Data, Message, MessageEnd, MessageStart, StreamEnd } from '../runtime/event.ts'
 export type { Builtins, ThreadInfo } from './context.ts'
+export { Hub } from './filters/compose/swap.ts'
 export { Inbound } from './inbound.ts'
 export { sluice } from './script/builder.ts'
 export type {
@@ -17,6 +18,7 @@ export type {
   HTTPRequestHead,
   HTTPResponseHead,
   ListenOptions,
+  MergeOptions,
   MuxHTTPOptions,
   MuxOptions,
   RESPOptions,

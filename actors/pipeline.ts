@@ -21,12 +21,19 @@ export class PipelineLayout {
   /**
    * A running pipeline.
    *
-   * @param owner the actor that its output goes to; null when that is whoever runs the pipeline
+   * @param owner the pipeline that its output goes to; null when that is whoever runs the pipeline
    * @param outlet the port of the owner that takes the output
    */
-  spawn(context: Context, session: Session, owner: Actor | null, outlet: EventPort): Pipeline {
+  spawn(context: Context, session: Session, owner: Pipeline | null, outlet: EventPort): Pipeline {
     return new Pipeline(this, context, session, owner, outlet)
   }
+}
+
+/** The pipelines that `pipeNext` goes through, and the place of one of them. */
+export interface Chain {
+  readonly layouts: readonly PipelineLayout[]
+  readonly index: number
+  readonly edge: Edge
 }
 
 /** A running instance of a layout: an actor, whose messages are the events of one stream. */
@@ -36,7 +43,9 @@ export class Pipeline extends Actor<Event> implements EventPort {
   readonly session: Session
   /** Where events go in. */
   readonly first: EventPort
-  private readonly owner: Actor | null
+  /** Where `pipeNext` leads to: the owner's chain, unless the one who made this pipeline says otherwise. */
+  chain: Chain | null
+  private readonly owner: Pipeline | null
   private readonly outlet: EventPort
   private hasEnded = false
 
@@ -44,7 +53,7 @@ export class Pipeline extends Actor<Event> implements EventPort {
     layout: PipelineLayout,
     context: Context,
     session: Session | null,
-    owner: Actor | null,
+    owner: Pipeline | null,
     outlet: EventPort | null,
   ) {
     super()
@@ -52,6 +61,7 @@ export class Pipeline extends Actor<Event> implements EventPort {
     this.context = context
     this.session = session ?? (this as unknown as Session)
     this.owner = owner
+    this.chain = owner === null ? null : owner.chain
     this.outlet = outlet ?? this
     const { filters } = layout
     let next: EventPort = this

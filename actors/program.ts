@@ -49,7 +49,7 @@ export class Program {
   isDraining = false
   private readonly variables: Readonly<Record<string, unknown>>
   private idle: PromiseWithResolvers<void> | undefined
-  private readonly background = new Set<object>()
+  private readonly background = new Map<object, (() => void) | undefined>()
   private sessionIds = 0
 
   constructor(filename: string, variables: Readonly<Record<string, unknown>>, surroundings: Surroundings) {
@@ -93,9 +93,13 @@ export class Program {
     this.checkIdle()
   }
 
-  /** Work that outlives its session, like a copy that is still being sent: draining waits for it. */
-  entered(work: object): void {
-    this.background.add(work)
+  /**
+   * Work that outlives its session, like a copy that is still being sent: draining waits for it.
+   *
+   * @param drain told when the program winds down, so that the work comes to an end
+   */
+  entered(work: object, drain?: () => void): void {
+    this.background.set(work, drain)
   }
 
   left(work: object): void {
@@ -140,6 +144,7 @@ export class Program {
     // A program that was retired may be drained as well: both wait for the same.
     this.idle ??= Promise.withResolvers<void>()
     for (const session of [...this.sessions]) session.drain(closesIdle)
+    for (const drain of [...this.background.values()]) drain?.()
     this.checkIdle()
     await this.idle.promise
   }

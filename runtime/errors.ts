@@ -32,6 +32,14 @@ const fault = (
 ): FaultKind => ({ source, retry, status, proxyError, summary, cure })
 
 export const faults = {
+  Replay: fault(
+    'script',
+    'idempotent',
+    500,
+    'proxy_internal_error',
+    'The stream is to be given again',
+    'Put replay() around the pipeline that ends with it.',
+  ),
   UnknownError: fault(
     'internal',
     'never',

@@ -146,6 +146,11 @@ export class FilterCall {
     return value as F
   }
 
+  /** A callback that was found inside of another argument, as filters call it. */
+  inContext(callback: Callback): Callback {
+    return this.finder.callback(callback)
+  }
+
   /** Takes an object of options, the last argument. */
   options<S extends OptionSpecs>(specs: S): Resolved<S> {
     const resolved = parseOptions(specs, this.take(), this.name)

@@ -7,11 +7,18 @@ import { decodeDubbo } from './codec/decode-dubbo.ts'
 import { decodeRESP } from './codec/decode-resp.ts'
 import { encodeDubbo } from './codec/encode-dubbo.ts'
 import { encodeRESP } from './codec/encode-resp.ts'
+import { branchMessage, branchMessageStart } from './compose/branch-message.ts'
 import { demux, demuxQueue } from './compose/demux.ts'
 import { fork } from './compose/fork.ts'
+import { forkJoin, forkRace } from './compose/fork-join.ts'
 import { insert } from './compose/insert.ts'
 import { branch, link } from './compose/link.ts'
+import { loop } from './compose/loop.ts'
+import { merge } from './compose/merge.ts'
 import { mux, muxQueue } from './compose/mux.ts'
+import { chain, pipe, pipeNext } from './compose/pipe.ts'
+import { repeat, replay } from './compose/repeat.ts'
+import { swap } from './compose/swap.ts'
 import { wait } from './compose/wait.ts'
 import { connect } from './connect/connect.ts'
 import { dummy } from './debug/dummy.ts'
@@ -48,6 +55,9 @@ export type { FilterDefinition } from './definition.ts'
 
 export const filterTable = [
   branch,
+  branchMessage,
+  branchMessageStart,
+  chain,
   connect,
   decodeDubbo,
   decodeHTTPRequest,
@@ -63,6 +73,8 @@ export const filterTable = [
   encodeHTTPResponse,
   encodeRESP,
   fork,
+  forkJoin,
+  forkRace,
   handle,
   handleData,
   handleMessage,
@@ -73,10 +85,15 @@ export const filterTable = [
   handleStreamStart,
   insert,
   link,
+  loop,
+  merge,
   mux,
   muxHTTP,
   muxQueue,
+  pipe,
+  pipeNext,
   print,
+  repeat,
   replace,
   replaceData,
   replaceMessage,
@@ -85,7 +102,9 @@ export const filterTable = [
   replaceMessageStart,
   replaceStreamEnd,
   replaceStreamStart,
+  replay,
   serveHTTP,
+  swap,
   wait,
 ] as const satisfies readonly FilterDefinition[]
 

@@ -1,4 +1,5 @@
 import { dialectGlobals as api } from '../../runtime/api/index.ts'
+import { Hub } from '../filters/compose/swap.ts'
 import { ScriptBuilder } from './builder.ts'
 
 /** Begins a script in Pipy's dialect; the same as `sluice`, but its callbacks find the context by themselves. */
@@ -7,4 +8,4 @@ function pipy(variables?: object | (() => object)): ScriptBuilder {
 }
 
 /** What a script in Pipy's dialect finds as global names; the thread adds its console. */
-export const dialectGlobals: Readonly<Record<string, unknown>> = { ...api, pipy }
+export const dialectGlobals: Readonly<Record<string, unknown>> = { ...api, pipy, pipeline: { Hub } }

@@ -10,6 +10,7 @@ import type { RESPHead } from '../../runtime/codec/resp/index.ts'
 import type { Data, Event, Head, Message, MessageEnd, MessageStart, StreamEnd } from '../../runtime/event.ts'
 import type { TLSClientOptions, TLSServerOptions } from '../../runtime/net/transport.ts'
 import type { Builtins } from '../context.ts'
+import type { Hub } from '../filters/compose/swap.ts'
 
 /** A time: seconds as a number, or text like '500ms', '10s', '5m'. */
 export type Duration = number | string
@@ -48,6 +49,7 @@ type Replaced = Event | Message | readonly (Event | Message | null | undefined)[
 /** A literal replacement, or a callback that gives one. */
 export type ReplacementOf<V, S> = Replaced | ((subject: S, ctx: Ctx<V>) => Promisable<Replaced>)
 type Callback<V, S> = (subject: S, ctx: Ctx<V>) => Promisable<unknown>
+type Asked<V, S> = (subject: S, ctx: Ctx<V>) => unknown
 type FromContext<V, R> = (ctx: Ctx<V>) => R
 
 export type Kind = 'bytes' | 'messages' | 'any'
@@ -130,6 +132,11 @@ export interface RESPOptions {
   maxDepth?: number
 }
 
+export interface MergeOptions {
+  maxIdle?: Duration
+  window?: Size
+}
+
 /** What may begin a pipeline. */
 export interface Sources<V> {
   /** Begins a pipeline for each connection to an address: a port, or 'ip:port'. */
@@ -183,6 +190,38 @@ interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends
     init?: Partial<V> | readonly Partial<V>[] | FromContext<V, Partial<V> | readonly Partial<V>[]>,
     options?: ForkOptions,
   ): Needs<V, K, H, this>
+  /** Sends copies of events to other pipelines and waits until these have ended */
+  forkJoin(
+    init?: Partial<V> | readonly Partial<V>[] | FromContext<V, Partial<V> | readonly Partial<V>[]>,
+    options?: { bufferLimit?: Size; maxBranches?: number },
+  ): Needs<V, K, H, this>
+  /** Sends copies of events to several pipelines and takes the answer of the fastest */
+  forkRace(
+    init?: Partial<V> | readonly Partial<V>[] | FromContext<V, Partial<V> | readonly Partial<V>[]>,
+    options?: { maxBranches?: number },
+  ): Needs<V, K, H, Stage<V, 'any', Head, T>>
+  /** Sends events through another pipeline, or a chain of them */
+  pipe(
+    target:
+      | Sub<V, K, H>
+      | readonly Sub<V, K, H>[]
+      | { choose: (event: Event, ctx: Ctx<V>) => string | readonly string[] | null | undefined },
+  ): Stage<V, 'any', Head, T>
+  /** Sends events to the next pipeline of a chain */
+  pipeNext(): Stage<V, 'any', Head, T>
+  /** Sends events through a chain of pipelines */
+  chain(targets?: readonly Sub<V, K, H>[]): Stage<V, 'any', Head, T>
+  /** Sends events through a pipeline whose output is also its input */
+  loop(): Needs<V, 'any', Head, Stage<V, 'any', Head, T>>
+  /** Gives the stream to a pipeline again for as long as a condition holds */
+  repeat(
+    condition: (end: StreamEnd, ctx: Ctx<V>) => Promisable<unknown>,
+    options?: { bufferLimit?: Size },
+  ): Needs<V, K, H, Stage<V, 'any', Head, T>>
+  /** Gives the stream to a pipeline again when that ends with Replay */
+  replay(options?: { delay?: Duration; bufferLimit?: Size }): Needs<V, K, H, Stage<V, 'any', Head, T>>
+  /** Exchanges events with the other streams of a hub */
+  swap(hub: Hub | FromContext<V, Hub>): this
   /** Buffers up events until a condition is fulfilled */
   wait(condition: FromContext<V, unknown>, options?: { timeout?: Duration }): this
   /** Inserts events in front of a stream */
@@ -252,6 +291,55 @@ interface OnMessages<V, H extends Head, T extends boolean> {
   demux(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
   /** Sends each message to a pipeline of its own, answers in the order of the messages */
   demuxQueue(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
+  /** Sends copies of messages from different streams to a shared pipeline */
+  merge(
+    key?: FromContext<V, unknown> | string | object,
+    options?: MergeOptions,
+  ): Needs<V, 'messages', H, this>
+  /** Sends events to one of several pipelines, by the MessageStart event */
+  branchMessageStart(
+    when: Asked<V, MessageStart<H>>,
+    target: Sub<V, 'messages', H>,
+    otherwise?: Sub<V, 'messages', H>,
+  ): Stage<V, 'any', Head, T>
+  branchMessageStart(
+    when: Asked<V, MessageStart<H>>,
+    target: Sub<V, 'messages', H>,
+    when2: Asked<V, MessageStart<H>>,
+    target2: Sub<V, 'messages', H>,
+    otherwise?: Sub<V, 'messages', H>,
+  ): Stage<V, 'any', Head, T>
+  branchMessageStart(
+    when: Asked<V, MessageStart<H>>,
+    target: Sub<V, 'messages', H>,
+    when2: Asked<V, MessageStart<H>>,
+    target2: Sub<V, 'messages', H>,
+    when3: Asked<V, MessageStart<H>>,
+    target3: Sub<V, 'messages', H>,
+    otherwise?: Sub<V, 'messages', H>,
+  ): Stage<V, 'any', Head, T>
+  /** Sends events to one of several pipelines, by the complete message */
+  branchMessage(
+    when: Asked<V, Message<H>>,
+    target: Sub<V, 'messages', H>,
+    otherwise?: Sub<V, 'messages', H>,
+  ): Stage<V, 'any', Head, T>
+  branchMessage(
+    when: Asked<V, Message<H>>,
+    target: Sub<V, 'messages', H>,
+    when2: Asked<V, Message<H>>,
+    target2: Sub<V, 'messages', H>,
+    otherwise?: Sub<V, 'messages', H>,
+  ): Stage<V, 'any', Head, T>
+  branchMessage(
+    when: Asked<V, Message<H>>,
+    target: Sub<V, 'messages', H>,
+    when2: Asked<V, Message<H>>,
+    target2: Sub<V, 'messages', H>,
+    when3: Asked<V, Message<H>>,
+    target3: Sub<V, 'messages', H>,
+    otherwise?: Sub<V, 'messages', H>,
+  ): Stage<V, 'any', Head, T>
   /** Sends messages from different sessions to a shared pipeline session */
   mux(
     key?: FromContext<V, unknown> | string | object,

@@ -46,6 +46,7 @@ export class SharedSession implements EventPort {
     this.answers = keyOf === undefined ? null : new MessageCollector(maxKeyedBytes)
     this.onEnded = onEnded
     this.pipeline = layout.spawn(cloneContext(opener.context), opener.session, null, this)
+    this.pipeline.chain = opener.chain
   }
 
   /** Messages that wait for their answer. */

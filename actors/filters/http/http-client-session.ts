@@ -73,6 +73,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
     this.writer = new MessageWriter(true, settings.bufferSize)
     this.replies = new ReplyPort(this)
     this.pipeline = layout.spawn(cloneContext(opener.context), opener.session, null, this.replies)
+    this.pipeline.chain = opener.chain
     pool.added()
   }
 
