@@ -1,4 +1,5 @@
-import { LARGE_BYTES, SMALL_BODY } from './peers/bodies.ts'
+import { hostsOfLoad } from './harness/many-hosts.ts'
+import { JSON_BODY, LARGE_BYTES, rewriteJSON, SMALL_BODY } from './peers/bodies.ts'
 import * as configs from './peers/configs.ts'
 import type { Plan } from './peers/start.ts'
 
@@ -19,7 +20,11 @@ export type Target = {
 export interface Workload {
   readonly name: string
   readonly title: string
-  readonly path: '/' | '/1m'
+  readonly path: '/' | '/1m' | '/json' | '/text'
+  /** Fields of the load's requests. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** A script for the load generator, when its requests are not all the same. */
+  readonly lua?: string
   /** What one answer must weigh: a fast error page is not a result. */
   readonly bodyBytes: number
   /** Requests per second when the load is an open loop; else a closed one. */
@@ -119,6 +124,29 @@ export const WORKLOADS: readonly Workload[] = [
       { metric: 'megabytesPerSecond', text: 'throughput', ratioAtLeast: 0.9 },
       { metric: 'megabytesPerSecond', text: 'throughput', ratioAtLeast: 0.9, against: 'nginx-64k' },
     ],
+  },
+  {
+    name: 'json',
+    title: 'Proxy that parses a JSON body of 1 KiB, changes it and writes it anew',
+    path: '/json',
+    bodyBytes: rewriteJSON(JSON_BODY).length,
+    base: 'node:http',
+    servers: { 'node:http': node('json'), ...sluice('json.ts') },
+    targets: [],
+  },
+  {
+    name: 'routes',
+    title: 'Proxy that finds its upstream by host among 10,000 routes',
+    ...small,
+    lua: hostsOfLoad,
+    headers: { Host: 'svc-0.shop.example' },
+    base: 'nginx',
+    servers: {
+      nginx: nginx(configs.nginxRoutes),
+      haproxy: haproxy(configs.haproxyRoutes),
+      ...sluice('routes.ts'),
+    },
+    targets: [],
   },
   {
     name: 'sidecar',

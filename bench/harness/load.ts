@@ -4,6 +4,9 @@ export interface LoadTarget {
   readonly path: string
   readonly seconds: number
   readonly connections: number
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** File of a script for the closed loop. */
+  readonly luaFile?: string | undefined
   /** Open loop only: requests per second, sent on time whether or not the server keeps up. */
   readonly rate?: number
 }

@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { gunzipSync } from 'node:zlib'
 import { missing, type Plan, type Surroundings, startCollector, startPlan } from '../peers/start.ts'
 import type { Workload } from '../workloads.ts'
 import { usage } from './accounting.ts'
@@ -67,6 +69,8 @@ export async function runWorkload(
     }
   }
 
+  const luaFile = workload.lua === undefined ? undefined : `${around.directory}/${workload.name}.lua`
+  if (luaFile !== undefined) writeFileSync(luaFile, workload.lua as string)
   const samples: Record<string, Sample[]> = Object.fromEntries(contestants.map(c => [c.name, []]))
   const sent: Record<string, number> = {}
   for (let round = 0; round <= options.rounds; round++) {
@@ -77,7 +81,7 @@ export async function runWorkload(
         `${workload.name}: ${isWarmUp ? 'warm-up' : `round ${round}/${options.rounds}`}, ${name}`,
       )
       try {
-        const sample = await load(contestant, workload, options)
+        const sample = await load(contestant, workload, { ...options, luaFile })
         sent[name] = (sent[name] ?? 0) + sample.requests
         if (!isWarmUp) samples[name]?.push(sample)
       } catch (error) {
@@ -106,10 +110,15 @@ async function enter(
   return { name, port, pid, collector }
 }
 
-async function load(contestant: Contestant, workload: Workload, options: RoundOptions): Promise<Sample> {
+async function load(
+  contestant: Contestant,
+  workload: Workload,
+  options: RoundOptions & { luaFile: string | undefined },
+): Promise<Sample> {
   const { port, pid } = contestant
-  const { path, rate } = workload
-  const target = { port, path, seconds: options.seconds, connections: options.connections }
+  const { path, rate, headers } = workload
+  const { seconds, connections, luaFile } = options
+  const target = { port, path, seconds, connections, headers, luaFile }
   const before = usage(pid)
   const beganMs = performance.now()
   const result = rate === undefined ? await runWrk(target) : await runOpenLoop({ ...target, rate })
@@ -134,19 +143,27 @@ function sampleOf(result: LoadResult, used: { cpuUs: number; elapsedUs: number; 
 
 /** A server that answers something else is not faster, it is wrong. */
 async function checkAnswer(port: number, workload: Workload): Promise<void> {
-  const { status, body } = await fetchBody(port, workload.path)
+  const { status, body } = await fetchBody(port, workload.path, workload.headers)
   if (status !== 200) throw new Error(`it answers ${status} instead of 200: ${body.toString('utf8', 0, 200)}`)
   if (body.length !== workload.bodyBytes) {
     throw new Error(`its answer has ${body.length} bytes instead of ${workload.bodyBytes}`)
   }
 }
 
-function fetchBody(port: number, path: string): Promise<{ status: number; body: Buffer }> {
+function fetchBody(
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; body: Buffer }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: Buffer }>()
-  const request = get({ host: '127.0.0.1', port, path, timeout: 5000, agent: false }, response => {
+  const request = get({ host: '127.0.0.1', port, path, headers, timeout: 5000, agent: false }, response => {
     const chunks: Buffer[] = []
     response.on('data', chunk => chunks.push(chunk))
-    response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }))
+    response.on('end', () => {
+      const body = Buffer.concat(chunks)
+      const isZipped = response.headers['content-encoding'] === 'gzip'
+      resolve({ status: response.statusCode ?? 0, body: isZipped ? gunzipSync(body) : body })
+    })
     response.on('error', reject)
   })
   request.on('timeout', () => request.destroy(new Error('no answer within 5 s')))

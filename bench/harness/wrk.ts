@@ -24,6 +24,8 @@ export function parseWrk(text: string): LoadResult {
 /** Closed loop: as many requests as the connections carry, one outstanding on each. */
 export async function runWrk(target: LoadTarget): Promise<LoadResult> {
   const args = ['-t1', `-c${target.connections}`, `-d${target.seconds}s`, '--timeout=5s', '--latency']
+  for (const [name, value] of Object.entries(target.headers ?? {})) args.push('-H', `${name}: ${value}`)
+  if (target.luaFile !== undefined) args.push('-s', target.luaFile)
   const url = `http://127.0.0.1:${target.port}${target.path}`
   return parseWrk(
     await runPinned({

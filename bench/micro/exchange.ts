@@ -64,12 +64,21 @@ const transport: Transport = {
   },
 }
 
-const request = Buffer.from('GET /catalog/items?page=2 HTTP/1.1\r\nHost: shop.example:8000\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n')
+const request = Buffer.from(
+  'GET /catalog/items?page=2 HTTP/1.1\r\nHost: shop.example:8000\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n',
+)
 const response = Buffer.from(
   `HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Sat, 21 Nov 2026 08:00:00 GMT\r\nContent-Type: text/plain\r\nContent-Length: 128\r\nConnection: keep-alive\r\n\r\n${'x'.repeat(128)}`,
 )
 
-const host = new ThreadHost({ thread: 0, threads: 1, transport, acquireSocket: async (_address, port) => ({ port }), mesh: undefined, log: noLog })
+const host = new ThreadHost({
+  thread: 0,
+  threads: 1,
+  transport,
+  acquireSocket: async (_address, port) => ({ port }),
+  mesh: undefined,
+  log: noLog,
+})
 await host.start(
   sluice()
     .listen(8000)
@@ -101,4 +110,6 @@ const times: number[] = []
 for (let i = 0; i < rounds; i++) times.push(round(64 * 2000))
 times.sort((a, b) => a - b)
 const sent = pairs.every(({ client }) => client.sentBytes > 1000)
-process.stdout.write(`${JSON.stringify({ bench: 'exchange', unit: 'ns/exchange', best: Math.round(times[0] as number), median: Math.round(times[rounds >> 1] as number), sent })}\n`)
+process.stdout.write(
+  `${JSON.stringify({ bench: 'exchange', unit: 'ns/exchange', best: Math.round(times[0] as number), median: Math.round(times[rounds >> 1] as number), sent })}\n`,
+)

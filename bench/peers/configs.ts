@@ -1,3 +1,6 @@
+import { writeFileSync } from 'node:fs'
+import { ROUTES } from '../harness/many-hosts.ts'
+
 /** Where a server under test listens, what it forwards to, and a directory it may write in. */
 export interface Place {
   readonly port: number
@@ -37,6 +40,7 @@ ${http}
 `
 }
 
+/** Answers `/` from memory and the rest from files of its directory. */
 export function nginxOrigin(place: Place, smallBody: string): string {
   return nginx(
     place,
@@ -65,15 +69,34 @@ export const nginxProxy = (place: Place): string => nginxForward(place, '')
 export const nginxProxyHeader = (place: Place): string =>
   nginxForward(place, 'proxy_set_header X-Route "$http_host$uri";')
 
+const routes = Array.from({ length: ROUTES }, (_, i) => `svc-${i}.shop.example`)
+
+/** A hash of all hosts, which is what nginx has for this. */
+export const nginxRoutes = (place: Place): string =>
+  nginxForward(
+    place,
+    '',
+    'http://$target',
+    `map_hash_max_size 32768; map_hash_bucket_size 128; map $host $target {\n${routes.map(host => `  ${host} origin;`).join('\n')}\n}`,
+  )
+
+/** The level of bench/scripts/gzip.ts. */
+export const nginxGzip = (place: Place): string =>
+  nginxForward(
+    place,
+    'gzip on; gzip_comp_level 1; gzip_min_length 256; gzip_proxied any; gzip_types text/plain;',
+  )
+
 /** Buffers that suit large answers. */
 export const nginxProxyLarge = (place: Place): string =>
   nginxForward(place, 'proxy_buffer_size 16k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;')
 
 /** Temporary files are off: a 1 MiB answer that nginx wrote to disk and read back would flatter whatever it is compared with. */
-function nginxForward(place: Place, extra: string): string {
+function nginxForward(place: Place, extra: string, target = 'http://origin', http = ''): string {
   return nginx(
     place,
-    `  upstream origin {
+    `  ${http}
+  upstream origin {
     server ${place.origin};
     keepalive 64;
     keepalive_requests 1000000000;
@@ -82,7 +105,7 @@ function nginxForward(place: Place, extra: string): string {
   server {
     listen 127.0.0.1:${place.port} backlog=1024;
     location / {
-      proxy_pass http://origin;
+      proxy_pass ${target};
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_max_temp_file_size 0;
@@ -92,11 +115,12 @@ function nginxForward(place: Place, extra: string): string {
   )
 }
 
-function haproxy(mode: 'http' | 'tcp', sections: string): string {
+function haproxy(mode: 'http' | 'tcp', sections: string, global = ''): string {
   return `
 global
   nbthread 1
   maxconn 4096
+${global}
 defaults
   mode ${mode}
   timeout connect 5s
@@ -111,7 +135,16 @@ export const haproxyProxy = (place: Place): string => haproxyForward(place, '')
 export const haproxyProxyHeader = (place: Place): string =>
   haproxyForward(place, '  http-request set-header x-route "%[req.hdr(host)]%[path]"')
 
-function haproxyForward(place: Place, extra: string): string {
+export function haproxyRoutes(place: Place): string {
+  const map = `${place.directory}/${place.port}.map`
+  writeFileSync(map, routes.map(host => `${host} origin\n`).join(''))
+  return haproxyForward(place, `  use_backend %[req.hdr(host),lower,map(${map})]`)
+}
+
+export const haproxyGzip = (place: Place): string =>
+  haproxyForward(place, '  compression algo gzip\n  compression type text/plain', '  tune.comp.maxlevel 1')
+
+function haproxyForward(place: Place, extra: string, global = ''): string {
   return haproxy(
     'http',
     `  http-reuse always
@@ -121,6 +154,7 @@ ${extra}
   default_backend origin
 backend origin
   server origin ${place.origin}`,
+    global,
   )
 }
 

@@ -1,6 +1,7 @@
 /** What one writes with Node's own modules alone: the peer that shows what Node costs without Sluice. */
 import { Agent, createServer, request } from 'node:http'
 import { connect, createServer as createTcpServer } from 'node:net'
+import { rewriteJSON } from './bodies.ts'
 import { HELLO } from './configs.ts'
 
 const role = process.argv[2]
@@ -29,8 +30,11 @@ switch (role) {
       upstream.on('error', () => client.destroy())
     }).listen(port, '127.0.0.1')
     break
+  case 'json':
+    listenJSONProxy()
+    break
   default:
-    throw new Error(`role "${role}" is none of hello, proxy, proxy-script, tcp`)
+    throw new Error(`role "${role}" is none of hello, proxy, proxy-script, tcp, json`)
 }
 
 function listenProxy(header: string | undefined): void {
@@ -51,5 +55,23 @@ function listenProxy(header: string | undefined): void {
     // A request without a body ends at once: piping nothing cost a sixth of the whole.
     if (incoming.headers['content-length'] || incoming.headers['transfer-encoding']) incoming.pipe(outgoing)
     else outgoing.end()
+  }).listen(port, '127.0.0.1')
+}
+
+function listenJSONProxy(): void {
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: 64 })
+  createServer((incoming, response) => {
+    request({ ...origin, method: incoming.method, path: incoming.url, agent }, answer => {
+      const chunks: Buffer[] = []
+      answer.on('data', chunk => chunks.push(chunk))
+      answer.on('end', () => {
+        const body = rewriteJSON(Buffer.concat(chunks).toString())
+        response.writeHead(200, {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+        })
+        response.end(body)
+      })
+    }).end()
   }).listen(port, '127.0.0.1')
 }

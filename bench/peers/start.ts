@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort, LOAD_CORE, SERVER_CORE, type Server, startServer, versionOf } from '../harness/server.ts'
-import { LARGE_BYTES, SMALL_BODY } from './bodies.ts'
+import { JSON_BODY, LARGE_BYTES, SMALL_BODY, TEXT_BODY } from './bodies.ts'
 import { nginxOrigin, type Place } from './configs.ts'
 
 /** How one server of a workload is made. Paths of scripts are relative to bench/scripts/. */
@@ -82,6 +82,8 @@ export async function startOrigin(directory: string): Promise<Server> {
     return startServer({ ...launch, command: [process.execPath, here('./origin.ts')] })
   }
   writeFileSync(`${directory}/1m`, Buffer.alloc(LARGE_BYTES, 'x'))
+  writeFileSync(`${directory}/json`, JSON_BODY)
+  writeFileSync(`${directory}/text`, TEXT_BODY)
   const place: Place = { port, origin: '', directory }
   const config = configFile(nginxOrigin(place, SMALL_BODY), place)
   return startServer({ ...launch, command: ['nginx', '-p', directory, '-c', config] })

@@ -1,0 +1,17 @@
+import { JSON, os, sluice } from 'sluice'
+
+const origin = os.env.ORIGIN ?? '127.0.0.1:8080'
+
+export default sluice()
+  .listen(Number(os.env.PORT ?? 8000))
+  .demuxHTTP()
+  .to($ =>
+    $.muxHTTP(() => origin)
+      .to($ => $.connect(origin))
+      .replaceMessageBody(body => {
+        const order = JSON.decode(body)
+        order.customer.secret = undefined
+        order.total = order.items.length
+        return JSON.encode(order)
+      }),
+  )
