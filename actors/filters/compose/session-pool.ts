@@ -46,22 +46,18 @@ export class SessionPool<S extends PooledSession> {
   private open = 0
   private readonly maxIdleMs: number
   private readonly maxSessions: number
+  private readonly tellEmpty: (isEmpty: boolean) => void
 
   /**
    * @param maxIdleMs an idle session ends after so long; negative: it stays until its other side ends it
    * @param maxSessions sessions at one time; 0: as many as there are exchanges
+   * @param tellEmpty called with false for the first session and with true when there is none left: a pool is only to
+   *   be found by its key in between, so that keys that come from clients do not pile up
    */
-  constructor(maxIdleMs: number, maxSessions: number) {
+  constructor(maxIdleMs: number, maxSessions: number, tellEmpty: (isEmpty: boolean) => void) {
     this.maxIdleMs = maxIdleMs
     this.maxSessions = maxSessions
-  }
-
-  get isEmpty(): boolean {
-    return this.open === 0 && this.waiting.length === 0
-  }
-
-  get size(): number {
-    return this.open
+    this.tellEmpty = tellEmpty
   }
 
   get hasRoom(): boolean {
@@ -84,7 +80,7 @@ export class SessionPool<S extends PooledSession> {
   }
 
   added(): void {
-    this.open++
+    if (this.open++ === 0) this.tellEmpty(false)
   }
 
   /** A session is free for the next exchange. */
@@ -114,5 +110,6 @@ export class SessionPool<S extends PooledSession> {
     this.deadlines.get(session)?.clear()
     this.deadlines.delete(session)
     if (this.hasRoom) this.waiting.shift()?.open()
+    if (this.open === 0) this.tellEmpty(true)
   }
 }

@@ -71,15 +71,14 @@ class Plan {
     const key = this.key?.(context)
     let pool = this.pools.get(key)
     if (pool === undefined) {
-      pool = new SessionPool(this.maxIdleMs, this.settings.maxSessions)
-      this.pools.set(key, pool)
+      const { pools } = this
+      const made: ClientPool = new SessionPool(this.maxIdleMs, this.settings.maxSessions, isEmpty => {
+        if (!isEmpty) pools.set(key, made)
+        else if (pools.get(key) === made) pools.delete(key)
+      })
+      pool = made
     }
     return pool
-  }
-
-  /** Forgets a pool that nobody uses, so that keys that come from clients do not pile up. */
-  prune(context: Context, pool: ClientPool): void {
-    if (pool.isEmpty && this.key !== undefined) this.pools.delete(this.key(context))
   }
 }
 
@@ -257,7 +256,6 @@ class MuxHTTP extends Filter implements Waiting<HTTPClientSession> {
     if (this.isWaiting && pool !== null) pool.cancel(this)
     this.isWaiting = false
     session?.abandon()
-    if (pool !== null) this.plan.prune(this.pipeline.context, pool)
   }
 }
 
