@@ -217,7 +217,7 @@ export class Directory {
 
 /** The decoded path of a request's target; undefined when it cannot be decoded. */
 function pathOf(target: unknown): string | undefined {
-  if (typeof target !== 'string') return undefined
+  if (typeof target !== 'string' || !target.startsWith('/')) return undefined
   const query = target.search(/[?#]/)
   try {
     return decodeURIComponent(query < 0 ? target : target.slice(0, query))

@@ -1,0 +1,74 @@
+import { checkName, type MetricStore, type MetricType, type Series, statsRegistry } from './registry.ts'
+
+/** Sub-metrics that one metric remembers; of those beyond, each `withLabels` makes a new object. */
+const maxSubs = 10_000
+
+/** A metric, or those of its values that have certain labels: what counters, gauges and histograms share. */
+export abstract class Metric {
+  protected readonly store: MetricStore
+  private readonly labels: readonly string[]
+  /** Sub-metrics by their next label, so that a label that comes again makes nothing new. */
+  private readonly subs: Map<string, this>
+  private cached: Series | undefined
+  private cachedEpoch: number
+
+  protected constructor(
+    name: string,
+    type: MetricType,
+    labelNames?: readonly string[],
+    buckets?: readonly number[],
+  ) {
+    checkName(name)
+    this.store = statsRegistry.declare(name, type, labelNames, buckets)
+    this.labels = []
+    this.subs = new Map()
+    this.cached = undefined
+    this.cachedEpoch = -1
+    // One without labels is shown from the start, so that its absence means that nobody declared it.
+    if (this.store.labelNames.length === 0) this.store.of([])
+  }
+
+  get name(): string {
+    return this.store.name
+  }
+
+  /** The metric of these labels, in the order of the label names; what is left out stays open. */
+  withLabels(...labels: readonly (string | number | boolean | null | undefined)[]): this {
+    const open = this.store.labelNames.length - this.labels.length
+    let metric: this = this
+    for (let i = 0; i < labels.length && i < open; i++) metric = metric.sub(String(labels[i] ?? ''))
+    return metric
+  }
+
+  private sub(label: string): this {
+    const known = this.subs.get(label)
+    if (known !== undefined) return known
+    // Not by its constructor, which declares a metric.
+    const sub = Object.assign(Object.create(Object.getPrototypeOf(this)), {
+      store: this.store,
+      labels: [...this.labels, label],
+      subs: new Map(),
+      cached: undefined,
+      cachedEpoch: -1,
+    }) as this
+    if (this.subs.size < maxSubs) this.subs.set(label, sub)
+    return sub
+  }
+
+  /** Forgets the values of all labels. */
+  clear(): void {
+    this.store.clear(this.labels)
+    this.subs.clear()
+  }
+
+  /** The values to write to. */
+  protected get series(): Series {
+    const { store } = this
+    if (this.cached === undefined || this.cachedEpoch !== store.epoch) {
+      this.cached = store.of(this.labels)
+      this.cached.isTouched = true
+      this.cachedEpoch = store.epoch
+    }
+    return this.cached
+  }
+}
