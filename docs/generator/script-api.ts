@@ -3,7 +3,7 @@ import { declarationOf } from './declarations.ts'
 import { code, page } from './markdown.ts'
 
 /** What is shown of the script API, and where it is declared. */
-const sections = [
+export const sections = [
   {
     title: 'Events and messages',
     file: 'runtime/event.ts',
@@ -45,6 +45,8 @@ const sections = [
   { title: 'algo.hash', file: 'runtime/api/algo/hash.ts', names: ['hash'] },
   { title: 'JSON', file: 'runtime/api/json.ts', names: ['DataJSON'] },
   { title: 'os', file: 'runtime/api/os.ts', names: ['os', 'FileStats'] },
+  { title: 'Hub', file: 'actors/filters/compose/swap.ts', names: ['Hub'] },
+  { title: 'VerbatimString', file: 'runtime/codec/resp/values.ts', names: ['VerbatimString'] },
   { title: 'repeat', file: 'runtime/api/repeat.ts', names: ['repeat'] },
 ] as const
 

@@ -4,17 +4,18 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ava from 'ava'
 import { type FilterDefinition, filtersByName, filterTable } from '../../actors/filters/index.ts'
+import * as api from '../../actors/index.ts'
 import { checkTypes } from '../support/check-types.ts'
 import { makeFolder, makeScript, runSluice } from '../support/sluice.ts'
 
 const test = ava.serial
 
-const imports =
-  "import { algo, Data, Message, MessageEnd, MessageStart, sluice, StreamEnd } from 'sluice'\n" +
-  'void [algo, Data, Message, MessageEnd, MessageStart, StreamEnd]\n'
+/** Examples use what they like of what a script can import. */
+const imports = `import { ${Object.keys(api).join(', ')} } from 'sluice'\n`
 
-/** Pipelines that examples name. */
-const named = ['api', 'web', 'log', 'rpc', 'redis'].map(name => `  .pipeline('${name}').dummy()\n`).join('')
+/** Pipelines that examples name, and whatever else looks like a name: more of them do no harm. */
+const words = filterTable.flatMap(({ example }) => example.match(/'[a-z][\w-]*'/g) ?? [])
+const named = [...new Set(words)].map(name => `  .pipeline(${name}).dummy()\n`).join('')
 
 /** The pipeline that an example is, or stands in. */
 function pipelineOf({ name, example }: FilterDefinition): string {

@@ -81,7 +81,7 @@ export const decodeRESP: FilterDefinition = {
   accepts: 'bytes',
   emits: 'messages',
   options,
-  example: '$.decodeRESP().handleMessageEnd(({ payload }) => console.log(payload.map(String)))',
+  example: '$.decodeRESP().handleMessageEnd(({ payload }) => console.log(payload))',
   build: call => {
     const settings = call.options(options)
     return { name: 'decodeRESP', create: () => new DecodeRESP(settings) }
