@@ -8,6 +8,8 @@ export interface TestThread {
   readonly number: number
   /** What it posted to us, in order. */
   readonly said: Occurrences<unknown>
+  /** Calls `listener` with all that it posts from now on. */
+  hear(listener: (message: unknown) => void): void
   /** Tells it something, outside of the mesh. */
   say(message: unknown): void
   /** Ends it as a crash would; resolves when the mesh has been told. */
@@ -54,6 +56,7 @@ export class TestThreads {
     return {
       number,
       said,
+      hear: listener => void worker.on('message', listener),
       say: message => worker.postMessage(message),
       kill: async () => {
         this.workers.delete(number)
