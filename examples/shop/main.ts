@@ -28,14 +28,13 @@ const router = new algo.URLRouter<(path: string) => string | undefined>({
 })
 
 const batchSize = 100
-let records: LogRecord[] = []
+const records: LogRecord[] = []
 
 /** All that waits, as the request that brings it to the collector. */
 function takeBatch(): Message {
-  const lines = records.map(record => `${JSON.stringify(record)}\n`).join('')
-  records = []
+  const lines = records.splice(0).map(record => `${JSON.stringify(record)}\n`)
   const headers = { host: addresses.collector, 'content-type': 'application/x-ndjson' }
-  return new Message({ method: 'POST', path: '/', headers }, lines)
+  return new Message({ method: 'POST', path: '/', headers }, lines.join(''))
 }
 
 export default sluice({

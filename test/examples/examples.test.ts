@@ -137,6 +137,26 @@ test('node-log counts the requests of all threads in one place', async t => {
   t.is(threads.size, 1)
 })
 
+test('batch-log writes what there is each second, and the rest when it is told to stop', async t => {
+  const lines: string[] = []
+  const [target, collector] = await Promise.all([
+    startService(t, 'web'),
+    startService(t, 'collector', (request, response) => {
+      request.setEncoding('utf8').on('data', text => lines.push(...text.trimEnd().split('\n')))
+      request.on('end', () => response.end())
+    }),
+  ])
+  const env = { TARGET: target.address, COLLECTOR: collector.address }
+  const { sluice, port } = await startExample(t, 'batch-log.ts', env, ['--threads=2'])
+  await get(port, '/first')
+  await collector.requests.next()
+  await Promise.all(['/second', '/third'].map(path => fetchOnce(port, path)))
+  sluice.signal('SIGTERM')
+  t.is((await sluice.exited).code, 0)
+  const paths = lines.map(line => (JSON.parse(line) as { path: string }).path)
+  t.deepEqual(paths.sort(), ['/first', '/second', '/third'])
+})
+
 test('pipy/hello answers', async t => {
   const { port } = await startExample(t, 'pipy/hello.js')
   t.is(await get(port), 'Hi, there!\n')
