@@ -7,7 +7,6 @@
 
 import { Message, os, StreamEnd, sluice } from 'sluice'
 
-const target = os.env.TARGET ?? 'localhost:8080'
 const collector = os.env.COLLECTOR ?? 'localhost:9000'
 
 const lines: string[] = []
@@ -21,7 +20,7 @@ export default sluice()
     $.fork()
       .to('log')
       .muxHTTP()
-      .to($ => $.connect(target)),
+      .to($ => $.connect(os.env.TARGET ?? 'localhost:8080')),
   )
 
   .pipeline('log', { placement: 'node' })
