@@ -75,6 +75,17 @@ export class RunningProxy {
   }
 }
 
+/** Resolves when a count no longer changes, however often the event loop turns. Returns it. */
+export async function stable(count: () => number): Promise<number> {
+  for (let turns = 0, before = count(); turns < 500; turns++) {
+    await new Promise(resolve => setImmediate(resolve))
+    if (count() === before) continue
+    before = count()
+    turns = 0
+  }
+  return count()
+}
+
 /** Resolves when `holds` does, looking once per turn of the event loop. The test's own time limit bounds it. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(resolve => setImmediate(resolve))

@@ -70,6 +70,18 @@ export class SessionPool<S extends PooledSession> {
     return session
   }
 
+  /** Takes an idle session out, for as long as it is of no use. */
+  withdraw(session: S): void {
+    const at = this.idle.indexOf(session)
+    if (at >= 0) this.idle.splice(at, 1)
+    this.deadlines.get(session)?.clear()
+  }
+
+  /** Whether someone waits for a session. */
+  get isAwaited(): boolean {
+    return this.waiting.length > 0
+  }
+
   wait(waiting: Waiting<S>): void {
     this.waiting.push(waiting)
   }
@@ -105,9 +117,7 @@ export class SessionPool<S extends PooledSession> {
   /** A session is gone, idle or not. */
   removed(session: S): void {
     this.open--
-    const at = this.idle.indexOf(session)
-    if (at >= 0) this.idle.splice(at, 1)
-    this.deadlines.get(session)?.clear()
+    this.withdraw(session)
     this.deadlines.delete(session)
     if (this.hasRoom) this.waiting.shift()?.open()
     if (this.open === 0) this.tellEmpty(true)

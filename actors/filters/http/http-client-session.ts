@@ -11,6 +11,7 @@ import {
 } from '../../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, MessageEnd, MessageStart, messageEnd, StreamEnd } from '../../../runtime/event.ts'
+import { type Flushable, type Source, turn } from '../../../runtime/turn.ts'
 import { cloneContext } from '../../context.ts'
 import type { EventPort } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
@@ -39,11 +40,12 @@ export interface ClientSettings {
  * It carries one exchange at a time, so that requests of different clients never wait for each other.
  *
  *     idle ──begin──► busy ──response complete, request complete──► idle (back to the pool)
+ *                      │        └── its end waits for a slow client ──► withheld ──► idle
  *                      └── either side closes, or a rule is broken ──► ended
  *
  * What is sent in runs inside the pipeline's actor, and so does the decoder.
  */
-export class HTTPClientSession implements PooledSession, ResponseSink, EventPort {
+export class HTTPClientSession implements PooledSession, ResponseSink, EventPort, Flushable {
   readonly takesText = false
   isTunnel = false
   private readonly pipeline: Pipeline
@@ -61,6 +63,8 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   private isInterim = false
   private isPersistent = true
   private hasEnded = false
+  /** Not in the pool although nobody uses it: it may not read yet. */
+  private isWithheld = false
 
   constructor(
     layout: PipelineLayout,
@@ -237,8 +241,27 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
     const { requester } = this
     this.requester = null
     requester?.detached()
-    if (this.isPersistent) this.pool.release(this)
-    else this.dispose()
+    if (!this.isPersistent) this.dispose()
+    else if (this.replies.isPaused) this.isWithheld = true
+    // The one who waits would wait for the client of this exchange, too, if that turns out to be slow as the turn ends.
+    else if (this.pool.isAwaited) {
+      this.isWithheld = true
+      turn.defer(this)
+    } else this.pool.release(this)
+  }
+
+  /** A client that does not take the response has us paused: nobody else is to wait for that client. */
+  paused(): void {
+    if (this.requester !== null || this.isWithheld || this.hasEnded) return
+    this.isWithheld = true
+    this.pool.withdraw(this)
+  }
+
+  /** The client has taken it, or the turn is over and nobody has to. */
+  flush(): void {
+    if (!this.isWithheld || this.replies.isPaused || this.hasEnded) return
+    this.isWithheld = false
+    this.pool.release(this)
   }
 
   /** The session ends, and with it what is under way. */
@@ -275,16 +298,45 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
 /** How a stream ends when its connection has gone, as opposed to one that was too slow or broke a rule. */
 const losses: ReadonlySet<string> = new Set(['', 'ConnectionReset', 'ReadError', 'WriteError'])
 
-/** Where what comes out of the shared pipeline goes. */
-class ReplyPort implements EventPort {
+/**
+ * Where what comes out of the shared pipeline goes. It stands in for the connection that it came on as the source of
+ * the turn, so that the session knows for whom it is paused.
+ */
+class ReplyPort implements EventPort, Source {
   readonly takesText = false
   private readonly session: HTTPClientSession
+  private connection: Source | null = null
+  private held: Source | null = null
+  private pauses = 0
 
   constructor(session: HTTPClientSession) {
     this.session = session
   }
 
+  get isPaused(): boolean {
+    return this.pauses > 0
+  }
+
   process(event: Event): void {
+    const { source } = turn
+    if (source !== null && source !== this) {
+      this.connection = source
+      turn.source = this
+    }
     this.session.received(event)
+  }
+
+  pause(): void {
+    if (this.pauses++ > 0) return
+    this.held = this.connection
+    this.held?.pause()
+    this.session.paused()
+  }
+
+  resume(): void {
+    if (this.pauses === 0 || --this.pauses > 0) return
+    this.held?.resume()
+    this.held = null
+    this.session.flush()
   }
 }

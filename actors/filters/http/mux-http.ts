@@ -10,6 +10,7 @@ import {
   type StreamEnd,
 } from '../../../runtime/event.ts'
 import { count, optional, parseDuration, type Resolved, size } from '../../../runtime/options.ts'
+import { turn } from '../../../runtime/turn.ts'
 import type { Context } from '../../context.ts'
 import { Filter } from '../../filter.ts'
 import { Gate } from '../../gate.ts'
@@ -186,7 +187,11 @@ class MuxHTTP extends Filter implements Waiting<HTTPClientSession> {
 
   private goOn(): void {
     if (this.gate === null) return
+    // What was held has come in other turns: this one's source is not to be paused for it.
+    const { source } = turn
+    turn.source = null
     for (const event of this.gate.open()) this.process(event)
+    turn.source = source
   }
 
   private remember(data: Data): void {
