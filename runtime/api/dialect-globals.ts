@@ -1,8 +1,11 @@
 import { Data, Message, MessageEnd, MessageStart, StreamEnd } from '../event.ts'
 import * as algo from './algo/index.ts'
+import { Hessian } from './hessian.ts'
 import { dialectJSON } from './json.ts'
 import { os } from './os.ts'
 import { dialectRepeat } from './repeat.ts'
+import { RESP } from './resp.ts'
+import { XML } from './xml.ts'
 
 /**
  * What scripts in Pipy's dialect find as global names, besides those of JavaScript. Whoever loads one adds `pipy`,
@@ -17,7 +20,10 @@ export const dialectGlobals: Readonly<Record<string, unknown>> = {
   /** Its name in Pipy's first generation. */
   SessionEnd: StreamEnd,
   algo,
+  Hessian,
   JSON: dialectJSON,
   os,
+  RESP,
   repeat: dialectRepeat,
+  XML,
 }
