@@ -1,6 +1,22 @@
 /** What a script gets with `import … from 'sluice'`. All of it is stable unless its comment says otherwise. */
 
-export { algo, dataJSON as JSON, os, repeat } from '../runtime/api/index.ts'
+export {
+  algo,
+  crypto,
+  dataJSON as JSON,
+  Hessian,
+  http,
+  Netmask,
+  os,
+  RESP,
+  repeat,
+  stats,
+  URL,
+  URLSearchParams,
+  XML,
+  type XMLChild,
+  type XMLNode,
+} from '../runtime/api/index.ts'
 export type { DubboHead, DubboHeadLike } from '../runtime/codec/dubbo/index.ts'
 export type { RESPHead, RESPType, RESPValue } from '../runtime/codec/resp/index.ts'
 export { VerbatimString } from '../runtime/codec/resp/index.ts'

@@ -1,5 +1,8 @@
 import type { MetricFamily, MetricSample } from '../observability/prometheus.ts'
+import { scriptMetrics } from '../observability/script-metrics.ts'
+import type { MetricSnapshot } from '../runtime/api/stats/registry.ts'
 import type { ThreadStatus } from './protocol.ts'
+import type { StatsArchive } from './stats-archive.ts'
 import type { ServingThread, Threads } from './threads.ts'
 
 /** What a node tells of itself at `/api/v1/status`. */
@@ -14,11 +17,14 @@ export interface NodeStatus {
   /** Threads replaced since the process started. */
   readonly restarts: number
   /** Those that serve; a thread that is starting, or did not answer in time, is missing. */
-  readonly threads: readonly ThreadStatus[]
+  readonly threads: readonly Omit<ThreadStatus, 'stats'>[]
+  /** Metrics that the script declared, added over threads. */
+  readonly stats: readonly MetricSnapshot[]
 }
 
 export interface StatusSources {
   readonly threads: Threads
+  readonly stats: StatsArchive
   readonly threadCount: number
   readonly stage: string
   readonly generation: number
@@ -29,7 +35,8 @@ export interface StatusSources {
 const answerMs = 1000
 
 export async function readStatus(from: StatusSources): Promise<NodeStatus> {
-  const statuses = await Promise.all(from.threads.ready.map(readThread))
+  const answers = await Promise.all(from.threads.ready.map(readThread))
+  const statuses = answers.filter(status => status !== undefined)
   return {
     stage: from.stage,
     pid: process.pid,
@@ -37,7 +44,8 @@ export async function readStatus(from: StatusSources): Promise<NodeStatus> {
     generation: from.generation,
     threadCount: from.threadCount,
     restarts: from.threads.restarts,
-    threads: statuses.filter(status => status !== undefined),
+    threads: statuses.map(({ stats: _, ...status }) => status),
+    stats: from.stats.update(statuses),
   }
 }
 
@@ -46,7 +54,7 @@ const readThread = (thread: ServingThread): Promise<ThreadStatus | undefined> =>
 
 /** The same as metrics. Counters of a thread start over when it is replaced, which Prometheus expects of counters. */
 export function nodeMetrics(node: NodeStatus): readonly MetricFamily[] {
-  const perThread = (value: (status: ThreadStatus) => number | undefined): MetricSample[] =>
+  const perThread = (value: (status: NodeStatus['threads'][number]) => number | undefined): MetricSample[] =>
     node.threads.flatMap(status => {
       const reading = value(status)
       return reading === undefined ? [] : [{ labels: { thread: status.thread }, value: reading }]
@@ -97,6 +105,7 @@ export function nodeMetrics(node: NodeStatus): readonly MetricFamily[] {
       'JavaScript heap in use.',
       perThread(status => status.heapBytes),
     ),
+    ...scriptMetrics(node.stats),
   ]
 }
 

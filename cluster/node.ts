@@ -15,6 +15,7 @@ import type {
   TransportChoice,
 } from './protocol.ts'
 import { reloadThreads } from './reload.ts'
+import { StatsArchive } from './stats-archive.ts'
 import { type ServingThread, Threads, type ThreadsListener } from './threads.ts'
 
 export interface NodeOptions {
@@ -68,6 +69,7 @@ export class TrafficNode implements ThreadsListener {
   private readonly options: NodeOptions
   private readonly log: Logger
   private readonly sockets = new ListeningSockets()
+  private readonly stats = new StatsArchive()
   private readonly threads: Threads
   private readonly firstReady = Promise.withResolvers<void>()
   private readonly startedMs = monotonicMs()
@@ -141,6 +143,7 @@ export class TrafficNode implements ThreadsListener {
   status(): Promise<NodeStatus> {
     return readStatus({
       threads: this.threads,
+      stats: this.stats,
       threadCount: this.options.threads,
       stage: this.stage,
       generation: this.generation,

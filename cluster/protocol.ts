@@ -15,6 +15,7 @@
 import type { HostStatus } from '../actors/host.ts'
 import type { LogRecord } from '../observability/log.ts'
 import type { LoopReading } from '../observability/loop-gauge.ts'
+import type { MetricSnapshot } from '../runtime/api/stats/registry.ts'
 import type { LogLevel } from '../runtime/log.ts'
 import type { MeshNotice } from '../runtime/pool/mesh-exchange.ts'
 
@@ -104,4 +105,6 @@ export interface ThreadStatus extends HostStatus, LoopReading {
   readonly generation: number
   readonly transport: string
   readonly heapBytes: number
+  /** Metrics that the script declared in this thread. */
+  readonly stats: readonly MetricSnapshot[]
 }

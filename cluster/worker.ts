@@ -2,6 +2,7 @@ import { ThreadHost } from '../actors/thread-host.ts'
 import { createLogger } from '../observability/log.ts'
 import { LogRelay } from '../observability/log-relay.ts'
 import { LoopGauge } from '../observability/loop-gauge.ts'
+import { statsRegistry } from '../runtime/api/stats/registry.ts'
 import { TrafficError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/log.ts'
 import { selectTransport } from '../runtime/net/select.ts'
@@ -194,6 +195,7 @@ class Shard {
       generation: this.current?.generation ?? 0,
       transport: this.transport?.name ?? 'none',
       heapBytes: process.memoryUsage().heapUsed,
+      stats: statsRegistry.snapshot(),
       ...this.gauge.read(),
     }
   }

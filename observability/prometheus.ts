@@ -4,13 +4,15 @@
 export interface MetricFamily {
   readonly name: string
   readonly help: string
-  readonly type: 'counter' | 'gauge'
+  readonly type: 'counter' | 'gauge' | 'histogram'
   readonly samples: readonly MetricSample[]
 }
 
 export interface MetricSample {
   readonly labels: Readonly<Record<string, string | number>>
   readonly value: number
+  /** Follows the family's name, for the parts of a histogram. */
+  readonly suffix?: '_bucket' | '_sum' | '_count'
 }
 
 export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8'
@@ -20,7 +22,8 @@ export function renderPrometheus(families: readonly MetricFamily[]): string {
   for (const { name, help, type, samples } of families) {
     if (samples.length === 0) continue
     text += `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n`
-    for (const { labels, value } of samples) text += `${name}${renderLabels(labels)} ${value}\n`
+    for (const { labels, value, suffix = '' } of samples)
+      text += `${name}${suffix}${renderLabels(labels)} ${value}\n`
   }
   return text
 }

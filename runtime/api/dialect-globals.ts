@@ -1,10 +1,16 @@
 import { Data, Message, MessageEnd, MessageStart, StreamEnd } from '../event.ts'
 import * as algo from './algo/index.ts'
+import * as crypto from './crypto/index.ts'
 import { Hessian } from './hessian.ts'
+import * as http from './http/index.ts'
 import { dialectJSON } from './json.ts'
+import { Netmask } from './netmask.ts'
 import { os } from './os.ts'
 import { dialectRepeat } from './repeat.ts'
 import { RESP } from './resp.ts'
+import * as stats from './stats/index.ts'
+import { URL } from './url.ts'
+import { URLSearchParams } from './url-search-params.ts'
 import { XML } from './xml.ts'
 
 /**
@@ -20,10 +26,16 @@ export const dialectGlobals: Readonly<Record<string, unknown>> = {
   /** Its name in Pipy's first generation. */
   SessionEnd: StreamEnd,
   algo,
+  crypto,
+  http,
   Hessian,
   JSON: dialectJSON,
+  Netmask,
   os,
   RESP,
   repeat: dialectRepeat,
+  stats,
+  URL,
+  URLSearchParams,
   XML,
 }

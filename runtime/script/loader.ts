@@ -3,6 +3,7 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { codebase } from './codebase.ts'
 import { runDialect } from './dialect.ts'
 import { knownScript, rememberScript } from './known-scripts.ts'
 import { generationUrl, installHooks, withFilesRead } from './module-hooks.ts'
@@ -41,6 +42,7 @@ export interface LoadedScript {
  */
 export async function loadScript(path: string, options: LoadOptions): Promise<LoadedScript> {
   const file = findScript(path)
+  codebase.enter(file)
   const source = readSource(file)
   rememberScript(file, { source })
   const url = pathToFileURL(file).href
