@@ -11,6 +11,8 @@ export { type DataJSON, dataJSON, dialectJSON } from './json.ts'
 export { Netmask } from './netmask.ts'
 export { FileStats, os } from './os.ts'
 export { dialectRepeat, repeat } from './repeat.ts'
+export { RESP } from './resp.ts'
 export { URL } from './url.ts'
 export { URLSearchParams } from './url-search-params.ts'
+export { XML, type XMLChild, XMLNode } from './xml.ts'
 export { algo, crypto, http, stats }
