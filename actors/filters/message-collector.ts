@@ -44,6 +44,14 @@ export class MessageCollector {
     }
   }
 
+  /**
+   * What the end of the stream is to a message that is open: an orderly one ends it as well, as in Pipy; one with an
+   * error leaves it broken, and it is not whole.
+   */
+  isEndedBy(event: Event): boolean {
+    return this.start !== null && event.kind === Kind.streamEnd && event.error === ''
+  }
+
   private append(data: Data): void {
     const room = this.limitBytes - (this.body?.size ?? 0)
     if (data.size > room) this.overflowBytes += data.size - room

@@ -3,6 +3,7 @@ import {
   Data,
   type Event,
   isEvent,
+  Kind,
   Message,
   MessageEnd,
   MessageStart,
@@ -22,21 +23,27 @@ export type Replacement =
   | void
 
 /**
- * Gives a replacement to `port`: a Message as its events, arrays in order, null and undefined as nothing.
+ * Gives a replacement to `port`: a Message as its events, arrays in order, null and undefined as nothing. Returns true
+ * when the end of the stream was in it: then nothing may follow, and the rest of an array is left out.
  *
  * @throws TrafficError `RuntimeError` on anything else.
  */
-export function emitReplacement(replacement: unknown, port: EventPort): void {
-  if (replacement === undefined || replacement === null) return
+export function emitReplacement(replacement: unknown, port: EventPort): boolean {
+  if (replacement === undefined || replacement === null) return false
   if (replacement instanceof Message) emitMessage(replacement, port)
   else if (replacement instanceof Data) port.process(replacement.clone())
-  else if (isEvent(replacement)) port.process(replacement)
-  else if (Array.isArray(replacement)) for (const element of replacement) emitReplacement(element, port)
-  else
+  else if (isEvent(replacement)) {
+    port.process(replacement)
+    return replacement.kind === Kind.streamEnd
+  } else if (Array.isArray(replacement)) {
+    for (const element of replacement) if (emitReplacement(element, port)) return true
+  } else {
     throw new TrafficError(
       'RuntimeError',
       `a replacement must be an event, a Message, or an array of them, and is ${show(replacement)}`,
     )
+  }
+  return false
 }
 
 /** The events of a message, one after the other. */

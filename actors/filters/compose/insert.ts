@@ -1,13 +1,17 @@
+import { TrafficError } from '../../../runtime/errors.ts'
 import type { Event } from '../../../runtime/event.ts'
+import { show } from '../../../runtime/options.ts'
 import type { Context } from '../../context.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { isThenable } from '../promise.ts'
-import { emitReplacement } from '../replacement.ts'
+import { emitReplacement, isReplacement } from '../replacement.ts'
 import { WaitingFilter } from '../waiting-filter.ts'
 
 class Insert extends WaitingFilter {
   private readonly events: unknown
   private isDone = false
+  /** The end of the stream was inserted: the stream itself has nowhere to go. */
+  private hasEnded = false
 
   constructor(events: unknown) {
     super()
@@ -22,15 +26,16 @@ class Insert extends WaitingFilter {
           ? (this.events as (ctx: Context) => unknown)(this.pipeline.context)
           : this.events
       if (isThenable(given)) {
-        this.waitFor(given, value => {
-          emitReplacement(value, this.next)
-          this.next.process(event)
-        })
+        this.waitFor(given, value => this.begin(value, event))
         return
       }
-      emitReplacement(given, this.next)
-    }
-    this.next.process(event)
+      this.begin(given, event)
+    } else if (!this.hasEnded) this.next.process(event)
+  }
+
+  private begin(given: unknown, first: Event): void {
+    if (emitReplacement(given, this.next)) this.hasEnded = true
+    else this.next.process(first)
   }
 }
 
@@ -46,6 +51,12 @@ export const insert: FilterDefinition = {
   example: "$.insert(() => new Data('220 ready\\r\\n'))",
   build: call => {
     const events = call.take()
+    if (typeof events !== 'function' && !isReplacement(events)) {
+      throw new TrafficError(
+        'BadOption',
+        `insert wants an event, a Message, an array of them, or a callback that gives one, and got ${show(events)}`,
+      )
+    }
     call.end()
     return { name: 'insert', create: () => new Insert(events) }
   },

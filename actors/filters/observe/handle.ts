@@ -71,7 +71,7 @@ class HandleWhole extends WaitingFilter {
   }
 
   protected handle(event: Event): void {
-    if (this.collector.add(event) === Collected.whole) {
+    if (this.collector.add(event) === Collected.whole || this.collector.isEndedBy(event)) {
       const message = this.collector.take()
       const subject = this.bodyOnly ? (message.body ?? new Data()) : message
       const result = this.callback(subject as never, this.pipeline.context)

@@ -1,5 +1,5 @@
 import { TrafficError } from '../../../runtime/errors.ts'
-import { type Event, Kind, StreamEnd } from '../../../runtime/event.ts'
+import { type Event, Kind, messageEnd, StreamEnd } from '../../../runtime/event.ts'
 import { show, size } from '../../../runtime/options.ts'
 import type { Context } from '../../context.ts'
 import type { Filter } from '../../filter.ts'
@@ -15,30 +15,49 @@ type Callback = (subject: never, ctx: Context) => unknown
 /** The replacement as the script gave it: a literal, or a callback that gives one. */
 abstract class ReplacingFilter extends WaitingFilter {
   private readonly replacement: unknown
+  /** The end of the stream was put out: what still comes has nowhere to go. */
+  private hasEnded = false
 
   constructor(replacement: unknown) {
     super()
     this.replacement = replacement
   }
 
-  /** Puts the replacement of `subject` out, then runs `then`. */
+  override process(event: Event): void {
+    if (!this.hasEnded) super.process(event)
+  }
+
+  /** Puts the replacement of `subject` out, then runs `then`, unless the stream has ended with it. */
   protected replace(subject: unknown, then?: () => void): void {
     const { replacement } = this
     if (typeof replacement !== 'function') {
-      emitReplacement(replacement, this.next)
-      then?.()
+      this.put(replacement, then)
       return
     }
     const result = (replacement as Callback)(subject as never, this.pipeline.context)
     if (isThenable(result)) {
-      this.waitFor(result, value => {
-        emitReplacement(value, this.next)
-        then?.()
-      })
+      this.waitFor(result, value => this.put(value, then))
       return
     }
-    emitReplacement(result, this.next)
-    then?.()
+    this.put(result, then)
+  }
+
+  private put(replacement: unknown, then: (() => void) | undefined): void {
+    if (emitReplacement(replacement, this.next)) this.hasEnded = true
+    else then?.()
+  }
+
+  /** The message is too large to be replaced. */
+  protected fail(overflowBytes: number): void {
+    this.put(
+      new StreamEnd(
+        new TrafficError(
+          'BufferOverflow',
+          `a message to be replaced is ${overflowBytes} bytes over bodyLimit`,
+        ),
+      ),
+      undefined,
+    )
   }
 }
 
@@ -88,21 +107,30 @@ class ReplaceBody extends ReplacingFilter {
 
   protected handle(event: Event): void {
     switch (this.collector.add(event)) {
-      case Collected.whole: {
-        const { overflowBytes } = this.collector
-        if (overflowBytes > 0) this.next.process(tooLarge(overflowBytes))
-        else this.replace(this.collector.takeBody(), () => this.next.process(event))
-        this.collector.take()
+      case Collected.whole:
+        this.replaceBody(() => this.next.process(event))
         return
-      }
       case Collected.partial:
         if (event.kind !== Kind.messageStart) return
         forgetLength(event.head)
         this.next.process(event)
         return
       default:
-        this.next.process(event)
+        if (this.collector.isEndedBy(event)) {
+          this.replaceBody(() => {
+            this.next.process(messageEnd)
+            this.next.process(event)
+          })
+        } else this.next.process(event)
     }
+  }
+
+  private replaceBody(then: () => void): void {
+    const { overflowBytes } = this.collector
+    const body = this.collector.takeBody()
+    this.collector.take()
+    if (overflowBytes > 0) this.fail(overflowBytes)
+    else this.replace(body, then)
   }
 }
 
@@ -116,24 +144,23 @@ class ReplaceMessage extends ReplacingFilter {
 
   protected handle(event: Event): void {
     switch (this.collector.add(event)) {
-      case Collected.whole: {
-        const { overflowBytes } = this.collector
-        const message = this.collector.take()
-        forgetLength(message.head)
-        if (overflowBytes > 0) this.next.process(tooLarge(overflowBytes))
-        else this.replace(message)
+      case Collected.whole:
+        this.replaceWhole()
         return
-      }
       case Collected.outside:
-        this.next.process(event)
+        if (this.collector.isEndedBy(event)) this.replaceWhole(() => this.next.process(event))
+        else this.next.process(event)
     }
   }
-}
 
-const tooLarge = (overflowBytes: number): StreamEnd =>
-  new StreamEnd(
-    new TrafficError('BufferOverflow', `a message to be replaced is ${overflowBytes} bytes over bodyLimit`),
-  )
+  private replaceWhole(then?: () => void): void {
+    const { overflowBytes } = this.collector
+    const message = this.collector.take()
+    forgetLength(message.head)
+    if (overflowBytes > 0) this.fail(overflowBytes)
+    else this.replace(message, then)
+  }
+}
 
 const takeReplacement = (call: FilterCall): unknown => {
   const value = call.take()
