@@ -9,6 +9,9 @@ export const wallMs = (): number => Date.now()
 /** Milliseconds of a clock that never goes back, for measuring durations. */
 export const monotonicMs = (): number => performance.now()
 
+/** The same, and the same in all threads of the process, which `monotonicMs` is not. */
+export const processMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
+
 /** A single timer, for the few places that need one of their own (back-off, drain limits). Returns a function that cancels it. */
 export function after(ms: number, run: () => void): () => void {
   const timer = setTimeout(run, ms)

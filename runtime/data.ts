@@ -149,6 +149,19 @@ export class Data {
     return head
   }
 
+  /** Appends a whole number as 4 bytes, the highest first. Returns itself. */
+  pushUInt32BE(value: number): this {
+    return this.push(Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value))
+  }
+
+  /** Takes 4 bytes off the front as a whole number; 0 stands for those that are missing at the end. */
+  shiftUInt32BE(): number {
+    const bytes = this.shift(4).bytes()
+    let value = 0
+    for (let i = 0; i < 4; i++) value = value * 256 + (bytes[i] ?? 0)
+    return value
+  }
+
   /** Takes bytes off the front up to and including the first for which `accept` is truthy (all of them, if none). */
   shiftTo(accept: (byte: number) => unknown): Data {
     let at = this.start
