@@ -27,8 +27,10 @@ export { Hub } from './filters/compose/swap.ts'
 export { Inbound } from './inbound.ts'
 export { sluice } from './script/builder.ts'
 export type {
+  Compression,
   ConnectOptions,
   Ctx,
+  DecompressOptions,
   Duration,
   ForkOptions,
   HTTPRequestHead,

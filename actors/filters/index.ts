@@ -20,6 +20,8 @@ import { chain, pipe, pipeNext } from './compose/pipe.ts'
 import { repeat, replay } from './compose/repeat.ts'
 import { swap } from './compose/swap.ts'
 import { wait } from './compose/wait.ts'
+import { compressHTTP, compressMessage } from './compression/compress.ts'
+import { decompressHTTP, decompressMessage } from './compression/decompress.ts'
 import { connect } from './connect/connect.ts'
 import { dummy } from './debug/dummy.ts'
 import { dump } from './debug/dump.ts'
@@ -50,6 +52,9 @@ import {
   replaceStreamEnd,
   replaceStreamStart,
 } from './observe/replace.ts'
+import { deframe } from './shape/deframe.ts'
+import { pack } from './shape/pack.ts'
+import { split } from './shape/split.ts'
 
 export type { FilterDefinition } from './definition.ts'
 
@@ -58,11 +63,16 @@ export const filterTable = [
   branchMessage,
   branchMessageStart,
   chain,
+  compressHTTP,
+  compressMessage,
   connect,
   decodeDubbo,
   decodeHTTPRequest,
   decodeHTTPResponse,
   decodeRESP,
+  decompressHTTP,
+  decompressMessage,
+  deframe,
   demux,
   demuxHTTP,
   demuxQueue,
@@ -90,6 +100,7 @@ export const filterTable = [
   mux,
   muxHTTP,
   muxQueue,
+  pack,
   pipe,
   pipeNext,
   print,
@@ -104,6 +115,7 @@ export const filterTable = [
   replaceStreamStart,
   replay,
   serveHTTP,
+  split,
   swap,
   wait,
 ] as const satisfies readonly FilterDefinition[]

@@ -137,6 +137,47 @@ export interface MergeOptions {
   window?: Size
 }
 
+export interface PackOptions {
+  timeout?: Duration
+  interval?: Duration
+  bodyLimit?: Size
+  prefix?: string | Data
+  postfix?: string | Data
+  separator?: string | Data
+  vacancy?: number
+}
+
+/** A way to compress. */
+export type Compression = 'gzip' | 'deflate' | 'brotli' | 'br' | 'zstd'
+type CompressionLevel = number | 'default' | 'none' | 'speed' | 'best'
+type ChosenCompression =
+  | Compression
+  | { method?: Compression; level?: CompressionLevel }
+  | null
+  | undefined
+  | ''
+  | false
+
+/** A method, options, or a callback that chooses by the head of a message. */
+export type CompressionOf<V, H extends Head> =
+  | Compression
+  | {
+      method?: Compression | ((start: MessageStart<H>, ctx: Ctx<V>) => ChosenCompression)
+      level?: CompressionLevel
+    }
+  | ((start: MessageStart<H>, ctx: Ctx<V>) => ChosenCompression)
+
+/** What a decompressed body may become. */
+export interface DecompressOptions {
+  maxSize?: Size
+  maxRatio?: number
+}
+
+/** What a state of `deframe` is asked with: a byte, -1 after bytes that were passed on, or the buffer that was filled. */
+// biome-ignore lint/suspicious/noExplicitAny: what it is depends on the state before, which types cannot tell
+export type DeframeInput = any
+type DeframeStep = string | readonly unknown[]
+
 /** What may begin a pipeline. */
 export interface Sources<V> {
   /** Begins a pipeline for each connection to an address: a port, or 'ip:port'. */
@@ -178,6 +219,14 @@ interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends
     target3: Sub<V, K, H>,
     otherwise?: Sub<V, K, H>,
   ): Restaged<V, R, T>
+  branch(when: FromContext<V, unknown>, target: string, otherwise?: Sub<V, K, H>): Stage<V, 'any', Head, T>
+  branch(
+    when: FromContext<V, unknown>,
+    target: string,
+    when2: FromContext<V, unknown>,
+    target2: Sub<V, K, H>,
+    otherwise?: Sub<V, K, H>,
+  ): Stage<V, 'any', Head, T>
   branch(
     when: FromContext<V, unknown>,
     target: string,
@@ -220,6 +269,15 @@ interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends
   ): Needs<V, K, H, Stage<V, 'any', Head, T>>
   /** Gives the stream to a pipeline again when that ends with Replay */
   replay(options?: { delay?: Duration; bufferLimit?: Size }): Needs<V, K, H, Stage<V, 'any', Head, T>>
+  /** Splits a stream of bytes into messages */
+  split(
+    separator: string | Data | ((byte: number, ctx: Ctx<V>) => Replaced | string),
+  ): Stage<V, 'messages', Head, T>
+  /** Reads a protocol with a state machine of the script */
+  deframe(
+    states: Record<string, DeframeStep | ((input: DeframeInput, ctx: Ctx<V>) => DeframeStep)>,
+    options?: { maxRead?: Size },
+  ): Stage<V, 'any', Head, T>
   /** Exchanges events with the other streams of a hub */
   swap(hub: Hub | FromContext<V, Hub>): this
   /** Buffers up events until a condition is fulfilled */
@@ -291,6 +349,19 @@ interface OnMessages<V, H extends Head, T extends boolean> {
   demux(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
   /** Sends each message to a pipeline of its own, answers in the order of the messages */
   demuxQueue(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
+  /** Joins the bodies of several messages into one */
+  pack(n?: number, options?: PackOptions): this
+  /** Compresses the bodies of messages */
+  compressMessage(how?: CompressionOf<V, H>): this
+  /** Compresses the bodies of HTTP messages */
+  compressHTTP(how?: CompressionOf<V, H>): this
+  /** Decompresses the bodies of messages */
+  decompressMessage(
+    method: Compression | 'inflate' | ((start: MessageStart<H>, ctx: Ctx<V>) => unknown),
+    options?: DecompressOptions,
+  ): this
+  /** Decompresses the bodies of HTTP messages */
+  decompressHTTP(enable?: (start: MessageStart<H>, ctx: Ctx<V>) => unknown, options?: DecompressOptions): this
   /** Sends copies of messages from different streams to a shared pipeline */
   merge(
     key?: FromContext<V, unknown> | string | object,

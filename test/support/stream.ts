@@ -172,7 +172,12 @@ export function testProgram(t: ExecutionContext, script: unknown): TestProgram {
     acquireSocket: async (_address, port) => ({ port }),
   }
   const { program } = assemble(definitionOf(script) as ScriptDefinition, '', surroundings)
-  t.teardown(() => program.stop())
+  // Deadlines alone do not keep a process alive, and here there is no socket that does.
+  const alive = setInterval(() => {}, 60_000)
+  t.teardown(() => {
+    clearInterval(alive)
+    program.stop()
+  })
   return {
     program,
     logs,
