@@ -25,7 +25,7 @@ export { Data, Message, MessageEnd, MessageStart, StreamEnd } from '../runtime/e
 export type { Builtins, ThreadInfo } from './context.ts'
 export { Hub } from './filters/compose/swap.ts'
 export { Inbound } from './inbound.ts'
-export { sluice } from './script/builder.ts'
+export { sluice } from './script/sluice.ts'
 export type {
   Compression,
   ConnectOptions,

@@ -77,13 +77,16 @@ async function serve(script: string, args: readonly string[], options: CommandOp
     logLevel: options.logLevel,
     drainTimeoutMs: options.drainTimeout,
     admin: options.adminPort,
+    onExit: code => {
+      if (!isLeaving) leaveGracefully(code).catch(error => leave(1, '', `${error}\n`))
+    },
     sink: stderrSink(),
   })
   let isLeaving = false
-  const leaveGracefully = async (): Promise<void> => {
+  const leaveGracefully = async (code = 0): Promise<void> => {
     isLeaving = true
     const { cut, lostThreads } = await node.drain()
-    leave(cut === 0 && lostThreads === 0 ? 0 : 1)
+    leave(cut === 0 && lostThreads === 0 ? code : code || 1)
   }
   for (const [signal, code] of [
     ['SIGINT', 130],

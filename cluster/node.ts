@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import { createLogger, type LogRecord, type LogSink } from '../observability/log.ts'
 import { monotonicMs, wallMs } from '../runtime/clock.ts'
 import { type FaultRecord, faults, TrafficError } from '../runtime/errors.ts'
 import type { Logger, LogLevel } from '../runtime/log.ts'
 import { ListeningSockets } from '../runtime/net/listening-sockets.ts'
+import { SharedCells } from '../runtime/shared-cells.ts'
 import { AdminServer } from './admin.ts'
 import { type NodeStatus, readStatus } from './node-status.ts'
 import type {
@@ -32,6 +35,8 @@ export interface NodeOptions {
   readonly admin?: { readonly address: string; readonly port: number } | undefined
   /** Limit of each thread's heap, in MB. Default: V8's own. */
   readonly maxHeapMb?: number | undefined
+  /** Called when the script asks for the end of the process. */
+  readonly onExit?: ((code: number) => void) | undefined
   /** Takes what all threads have to say. */
   readonly sink: LogSink
 }
@@ -70,6 +75,8 @@ export class TrafficNode implements ThreadsListener {
   private readonly log: Logger
   private readonly sockets = new ListeningSockets()
   private readonly stats = new StatsArchive()
+  private readonly instance = { name: hostname(), uuid: randomUUID() }
+  private readonly shared = SharedCells.allocate()
   private readonly threads: Threads
   private readonly firstReady = Promise.withResolvers<void>()
   private readonly startedMs = monotonicMs()
@@ -167,6 +174,8 @@ export class TrafficNode implements ThreadsListener {
       logLevel,
       isVerifyOnly: false,
       measuresDelay: admin !== undefined,
+      instance: this.instance,
+      shared: this.shared,
     }
   }
 
@@ -338,6 +347,14 @@ export class TrafficNode implements ThreadsListener {
 
   logged(records: readonly LogRecord[]): void {
     for (const record of records) this.options.sink(record)
+  }
+
+  exitAsked(code: number): void {
+    this.options.onExit?.(code)
+  }
+
+  restartAsked(): void {
+    void this.reload()
   }
 
   async acquireSocket(thread: ServingThread, request: RequestToMain): Promise<SocketAnswer> {

@@ -35,6 +35,10 @@ export interface ThreadSetup {
   readonly isVerifyOnly: boolean
   /** Whether to measure event-loop delay; it wakes an idle thread 50 times a second. */
   readonly measuresDelay: boolean
+  /** What the process is among others. */
+  readonly instance: { readonly name: string; readonly uuid: string }
+  /** Memory that all threads see, for what they count together. */
+  readonly shared: SharedArrayBuffer
 }
 
 export interface ListeningOn {
@@ -55,6 +59,9 @@ export type NoteToMain =
   /** The script cannot be used; `text` is for a terminal: file, line, the line itself, what to do. */
   | { readonly kind: 'failed'; readonly text: string }
   | { readonly kind: 'log'; readonly records: readonly LogRecord[] }
+  /** The script asks for the end of the process, or to be loaded anew. */
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'restart' }
 
 export type RequestToThread =
   /** Answer: ReloadAnswer */

@@ -46,6 +46,10 @@ export interface ThreadsListener {
   /** `thread.isReady` still tells whether it had got that far. */
   died(thread: ServingThread, reason: FaultRecord, restartMs: number | undefined): void
   logged(records: readonly LogRecord[]): void
+  /** The script has called `exit`. */
+  exitAsked(code: number): void
+  /** The script has called `restart`. */
+  restartAsked(): void
   acquireSocket(thread: ServingThread, request: RequestToMain): Promise<SocketAnswer>
 }
 
@@ -150,6 +154,12 @@ export class Threads implements PoolListener {
         return
       case 'log':
         this.listener.logged(note.records)
+        return
+      case 'exit':
+        this.listener.exitAsked(note.code)
+        return
+      case 'restart':
+        this.listener.restartAsked()
         return
     }
   }

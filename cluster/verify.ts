@@ -1,5 +1,6 @@
 import type { LogSink } from '../observability/log.ts'
 import type { LogLevel } from '../runtime/log.ts'
+import { SharedCells } from '../runtime/shared-cells.ts'
 import { Threads } from './threads.ts'
 
 export interface VerifyOptions {
@@ -27,6 +28,8 @@ export async function verifyScript(options: VerifyOptions): Promise<string | und
       logLevel: options.logLevel,
       isVerifyOnly: true,
       measuresDelay: false,
+      instance: { name: 'verify', uuid: '' },
+      shared: SharedCells.allocate(),
     }),
     args: options.args,
     listener: {
@@ -34,6 +37,8 @@ export async function verifyScript(options: VerifyOptions): Promise<string | und
       failed: (_thread, text) => resolve(text),
       died: (_thread, reason) => resolve(`${options.script}\n  ${reason.stack ?? reason.message}`),
       logged: records => records.forEach(options.sink),
+      exitAsked: () => {},
+      restartAsked: () => {},
       acquireSocket: async (_thread, { port }) => ({ port }),
     },
   })

@@ -2,6 +2,7 @@ import { ThreadHost } from '../actors/thread-host.ts'
 import { createLogger } from '../observability/log.ts'
 import { LogRelay } from '../observability/log-relay.ts'
 import { LoopGauge } from '../observability/loop-gauge.ts'
+import { enterInstance } from '../runtime/api/instance.ts'
 import { statsRegistry } from '../runtime/api/stats/registry.ts'
 import { TrafficError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/log.ts'
@@ -10,6 +11,7 @@ import type { Transport } from '../runtime/net/transport.ts'
 import { Mesh } from '../runtime/pool/mesh.ts'
 import type { HostTask } from '../runtime/pool/thread-pool.ts'
 import { toFault } from '../runtime/pool/transfer.ts'
+import { sharedCells } from '../runtime/shared-cells.ts'
 import { Dialogue } from './dialogue.ts'
 import type {
   DrainAnswer,
@@ -70,6 +72,15 @@ class Shard {
     this.relay = new LogRelay(records => this.main.tell({ kind: 'log', records }))
     this.log = createLogger({ level: data.logLevel, thread: slot, sink: this.relay.sink })
     prepareGlobals(this.log)
+    sharedCells.attach(data.shared)
+    enterInstance({
+      ...data.instance,
+      argv: process.argv.slice(2),
+      source: data.script,
+      thread: { id: slot, concurrency: data.threads },
+      exit: code => this.main.tell({ kind: 'exit', code }),
+      restart: () => this.main.tell({ kind: 'restart' }),
+    })
     // A promise that a script forgot to handle is a fault to tell, not a reason to drop every session of the thread.
     process.on('unhandledRejection', thrown => {
       const { code, message, stack } = toFault(thrown, 'RuntimeError')

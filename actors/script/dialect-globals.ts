@@ -1,4 +1,5 @@
 import { dialectGlobals as api } from '../../runtime/api/index.ts'
+import { withInstance } from '../../runtime/api/instance.ts'
 import { Hub } from '../filters/compose/swap.ts'
 import { ScriptBuilder } from './builder.ts'
 
@@ -8,4 +9,8 @@ function pipy(variables?: object | (() => object)): ScriptBuilder {
 }
 
 /** What a script in Pipy's dialect finds as global names; the thread adds its console. */
-export const dialectGlobals: Readonly<Record<string, unknown>> = { ...api, pipy, pipeline: { Hub } }
+export const dialectGlobals: Readonly<Record<string, unknown>> = {
+  ...api,
+  pipy: withInstance(pipy),
+  pipeline: { Hub },
+}
