@@ -29,13 +29,22 @@ function describeEvent(event: Event): string {
     case 0:
       return `Data [size=${event.size}]${hexDump(event.bytes())}`
     case 1:
-      return `MessageStart ${JSON.stringify(event.head)}`
+      return `MessageStart ${asJSON(event.head)}`
     case 2:
-      return event.tail === undefined ? 'MessageEnd' : `MessageEnd ${JSON.stringify(event.tail)}`
+      return event.tail === undefined ? 'MessageEnd' : `MessageEnd ${asJSON(event.tail)}`
     case 3:
       return event.error === '' ? 'StreamEnd' : `StreamEnd [${event.error}] ${event.reason}`
     default:
       return event satisfies never
+  }
+}
+
+/** A debugging aid must not end a session because of what a script put into a head. */
+function asJSON(value: object): string {
+  try {
+    return JSON.stringify(value)
+  } catch (thrown) {
+    return `(${(thrown as Error).message.split('\n')[0]})`
   }
 }
 

@@ -4,7 +4,8 @@ import type { FilterDefinition } from '../definition.ts'
 
 class Print extends Filter {
   process(event: Event): void {
-    if (event.kind === Kind.data && event.size > 0) process.stdout.write(event.toString())
+    // A copy, since the stream takes its time; bytes, since a piece may end inside a character.
+    if (event.kind === Kind.data && event.size > 0) process.stdout.write(new Uint8Array(event.bytes()))
     this.next.process(event)
   }
 }
