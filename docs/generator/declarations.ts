@@ -6,16 +6,29 @@
 /** What `name` declares, without bodies and without what is private. @throws Error when it is not there. */
 export function declarationOf(source: string, name: string): string {
   const lines = source.split('\n')
-  const declares = new RegExp(`^export (?:abstract )?(?:class|interface|const|function) ${name}\\b`)
-  const at = lines.findIndex(line => declares.test(line))
-  if (at < 0) throw new Error(`no exported declaration of ${name}`)
-  const doc = commentAbove(lines, at)
+  // A type and a value may have one name; the type then tells what the value is.
+  for (const keyword of ['(?:abstract )?class', 'interface', 'type', 'function', 'const']) {
+    const declares = new RegExp(`^export ${keyword} ${name}\\b`)
+    const at = lines.findIndex(line => declares.test(line))
+    if (at >= 0) return [...commentAbove(lines, at), ...textOf(lines, at, name)].join('\n')
+  }
+  throw new Error(`no exported declaration of ${name}`)
+}
+
+function textOf(lines: readonly string[], at: number, name: string): string[] {
   const first = (lines[at] as string).replace(/^export /, '')
-  if (first.startsWith('function ')) return [...doc, ...overloads(lines, name)].join('\n')
-  const end = lines.indexOf('}', at)
-  const members = membersOf(lines.slice(at + 1, end))
+  if (first.startsWith('function ')) return overloads(lines, name)
+  if (first.startsWith('type ')) return typeAlias(lines, at)
+  if (!first.endsWith('{') || / => \{$/.test(first))
+    return [first.replace(/ => .*$/, '').replace(' = ', ': ')]
+  const end = lines.findIndex((line, i) => i > at && line.startsWith('}'))
   const opening = first.replace(/^abstract class/, 'class').replace(/ = \{$/, ': {')
-  return [...doc, opening, ...members, '}'].join('\n')
+  return [opening, ...membersOf(lines.slice(at + 1, end), first.startsWith('const ')), '}']
+}
+
+function typeAlias(lines: readonly string[], at: number): string[] {
+  const end = lines.findIndex((line, i) => i > at && !/^\s/.test(line))
+  return [(lines[at] as string).replace(/^export /, ''), ...lines.slice(at + 1, end)]
 }
 
 function commentAbove(lines: readonly string[], at: number): string[] {
@@ -37,7 +50,7 @@ interface Member {
   readonly hasBody: boolean
 }
 
-function membersOf(lines: readonly string[]): string[] {
+function membersOf(lines: readonly string[], isObject: boolean): string[] {
   const members: Member[] = []
   let doc: string[] = []
   for (let i = 0; i < lines.length; i++) {
@@ -51,7 +64,7 @@ function membersOf(lines: readonly string[]): string[] {
     if (!/^ {2}[\w[*]/.test(line)) continue
     const declared = [line]
     while (!isBalanced(declared.join('\n'))) declared.push(lines[++i] as string)
-    const member = readMember(declared, doc)
+    const member = readMember(declared, doc, isObject)
     doc = []
     if (member !== undefined) members.push(member)
   }
@@ -67,15 +80,23 @@ function isBalanced(text: string): boolean {
   return opened === text.split(')').length
 }
 
-function readMember(declared: readonly string[], doc: readonly string[]): Member | undefined {
+function readMember(
+  declared: readonly string[],
+  doc: readonly string[],
+  isObject: boolean,
+): Member | undefined {
   const last = declared.at(-1) as string
   const text = declared.join('\n')
-  if (/^ {2}(private|protected|static override|override|\[)/.test(text)) return undefined
+  if (/^ {2}(private|protected|static override|\[)/.test(text)) return undefined
+  // What overrides without a word says nothing that its base does not.
+  if (/^ {2}override /.test(text) && doc.length === 0) return undefined
   if (/^ {2}(async )?\w+ = |^ {2}readonly kind\b|^ {2}\/\//.test(text)) return undefined
   const hasBody = last.endsWith('{')
   const signature = text
     .replace(/ \{$/, '')
     .replace(/,$/, '')
+    .replace(isObject ? / => [\s\S]*$/ : '', '')
+    .replace(/^ {2}override /, '  ')
     .replace(/^ {2}abstract /, '  ')
     .replace(/ = (?:true|false|\d+|''|null|undefined)$/, '')
   const name = /(?:get |set |readonly |static |async )*(\w+)/.exec(signature.trim())?.[1] ?? ''

@@ -1,9 +1,34 @@
 import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { declarationOf } from './declarations.ts'
 import { code, page } from './markdown.ts'
 
+interface Section {
+  readonly title: string
+  readonly file: string
+  readonly names: readonly string[]
+}
+
+const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+
+/** What a barrel names, a section for each file: `export { Cache, type CacheOptions } from './cache.ts'`. */
+function sectionsOf(folder: string, prefix = ''): Section[] {
+  const statements = read(`${folder}/index.ts`).matchAll(/^export (type )?\{([^}]*)\} from '\.\/(.*)'$/gm)
+  return [...statements].flatMap(([, isTypes, list, file]) => {
+    const all = (list as string).split(',').map(name => name.trim())
+    const values = isTypes ? [] : all.filter(name => !name.startsWith('type '))
+    // `dialect…` are what unmodified scripts of Pipy find under the name without it.
+    const shown = values.filter(name => !name.startsWith('dialect')).map(name => prefix + name)
+    if (shown.length === 0) return []
+    const names = all.map(name => name.replace(/^type /, '')).filter(name => !name.startsWith('dialect'))
+    return { title: shown.join(', '), file: `${folder}/${file}`, names }
+  })
+}
+
+const api = 'runtime/api'
+
 /** What is shown of the script API, and where it is declared. */
-export const sections = [
+export const sections: readonly Section[] = [
   {
     title: 'Events and messages',
     file: 'runtime/event.ts',
@@ -13,44 +38,27 @@ export const sections = [
   { title: 'Heads of HTTP', file: 'actors/script/types.ts', names: ['HTTPRequestHead', 'HTTPResponseHead'] },
   { title: 'The context', file: 'actors/context.ts', names: ['Builtins', 'ThreadInfo'] },
   { title: 'The connection', file: 'actors/inbound.ts', names: ['Inbound'] },
-  { title: 'algo.URLRouter', file: 'runtime/api/algo/url-router.ts', names: ['URLRouter'] },
+  ...sectionsOf(`${api}/algo`, 'algo.'),
   {
-    title: 'algo.LoadBalancer',
-    file: 'runtime/api/algo/load-balancer.ts',
-    names: ['LoadBalancer', 'LoadBalancerOptions', 'Resource'],
+    title: 'What balancers of targets by name have in common',
+    file: `${api}/algo/sticky-balancer.ts`,
+    names: ['StickyBalancer', 'Targets', 'Unhealthy', 'BorrowedTarget'],
   },
-  {
-    title: 'Balancers of targets by name',
-    file: 'runtime/api/algo/sticky-balancer.ts',
-    names: ['StickyBalancer'],
-  },
-  {
-    title: 'algo.RoundRobinLoadBalancer',
-    file: 'runtime/api/algo/round-robin-load-balancer.ts',
-    names: ['RoundRobinLoadBalancer'],
-  },
-  {
-    title: 'algo.LeastWorkLoadBalancer',
-    file: 'runtime/api/algo/least-work-load-balancer.ts',
-    names: ['LeastWorkLoadBalancer'],
-  },
-  {
-    title: 'algo.HashingLoadBalancer',
-    file: 'runtime/api/algo/hashing-load-balancer.ts',
-    names: ['HashingLoadBalancer'],
-  },
-  { title: 'algo.Cache', file: 'runtime/api/algo/cache.ts', names: ['Cache', 'CacheOptions'] },
-  { title: 'algo.ResourcePool', file: 'runtime/api/algo/resource-pool.ts', names: ['ResourcePool'] },
-  { title: 'algo.Percentile', file: 'runtime/api/algo/percentile.ts', names: ['Percentile'] },
-  { title: 'algo.hash', file: 'runtime/api/algo/hash.ts', names: ['hash'] },
-  { title: 'JSON', file: 'runtime/api/json.ts', names: ['DataJSON'] },
-  { title: 'os', file: 'runtime/api/os.ts', names: ['os', 'FileStats'] },
+  ...sectionsOf(`${api}/crypto`, 'crypto.'),
+  ...sectionsOf(`${api}/http`, 'http.'),
+  ...sectionsOf(`${api}/stats`, 'stats.'),
+  ...sectionsOf(api).map(section =>
+    section.names.includes('dataJSON') ? { ...section, title: 'JSON', names: ['DataJSON'] } : section,
+  ),
   { title: 'Hub', file: 'actors/filters/compose/swap.ts', names: ['Hub'] },
   { title: 'VerbatimString', file: 'runtime/codec/resp/values.ts', names: ['VerbatimString'] },
-  { title: 'repeat', file: 'runtime/api/repeat.ts', names: ['repeat'] },
-] as const
+]
 
-const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+/** The file itself, or the one that it has the name from. */
+function whereDeclared(file: string, name: string): string {
+  const from = new RegExp(`^export [^;]*?\\b${name}\\b[^;}]*\\} from '\\./(.*)'$`, 'm').exec(read(file))?.[1]
+  return from === undefined ? file : join(dirname(file), from)
+}
 
 export function scriptApiPage(): string {
   return page(
@@ -58,8 +66,8 @@ export function scriptApiPage(): string {
     "What a script gets with `import … from 'sluice'`, besides the filters. In Pipy's dialect the same are global names. Everything is per thread: each thread has loaded the script for itself.",
     '`console` writes to the log: `log` and `info` with level info, `warn`, `error` and `debug` with theirs.',
     ...sections.map(({ title, file, names }) => {
-      const source = read(file)
-      return `## ${title}\n\n${code('ts', names.map(name => declarationOf(source, name)).join('\n\n'))}`
+      const declarations = names.map(name => declarationOf(read(whereDeclared(file, name)), name))
+      return `## ${title}\n\n${code('ts', declarations.join('\n\n'))}`
     }),
   )
 }
