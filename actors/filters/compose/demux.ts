@@ -1,10 +1,15 @@
-import { type Event, Kind, MessageStart, messageEnd, type StreamEnd } from '../../../runtime/event.ts'
+import { type Event, Kind, MessageStart, messageEnd, StreamEnd } from '../../../runtime/event.ts'
+import { BlockedSources } from '../../../runtime/net/blocked-sources.ts'
+import { turn } from '../../../runtime/turn.ts'
 import { cloneContext } from '../../context.ts'
 import { type EventPort, Filter } from '../../filter.ts'
 import { Gate } from '../../gate.ts'
 import type { Edge } from '../../kernel/ledger.ts'
 import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
 import type { FilterCall, FilterDefinition } from '../definition.ts'
+
+/** Messages under way at which the source of further ones is paused, until half of them are done. */
+const maxLanes = 500
 
 /** One message on its way through a pipeline of its own; what it answers waits in the gate for its turn. */
 class Lane implements EventPort {
@@ -38,6 +43,7 @@ class Demux extends Filter {
   /** Its answer is being put out. */
   private output: Lane | null = null
   private streamEnd: StreamEnd | null = null
+  private readonly blocked = new BlockedSources()
 
   constructor(layout: PipelineLayout, edge: Edge, isOrdered: boolean) {
     super()
@@ -73,7 +79,7 @@ class Demux extends Filter {
     const { pipeline } = this
     const lane = new Lane(this)
     lane.pipeline = this.layout.spawn(cloneContext(pipeline.context), pipeline.session, pipeline, lane)
-    this.lanes.push(lane)
+    if (this.lanes.push(lane) >= maxLanes) this.blocked.block(turn.source)
     this.input = lane
     if (this.isOrdered && this.output === null) this.output = lane
   }
@@ -82,6 +88,8 @@ class Demux extends Filter {
     const { input } = this
     this.input = null
     input?.pipeline?.send(event, this.edge)
+    // So that one that answers nothing comes to its end; in demuxQueue each has to answer.
+    if (!this.isOrdered) input?.pipeline?.send(new StreamEnd(), this.edge)
   }
 
   answer(lane: Lane, event: Event): void {
@@ -121,11 +129,12 @@ class Demux extends Filter {
   private advance(): void {
     while (this.output === null || this.output.isComplete) {
       if (this.output !== null) this.lanes.splice(this.lanes.indexOf(this.output), 1)
-      else if (!this.isOrdered) this.dropSilent()
+      if (!this.isOrdered) this.dropSilent()
       this.output = (this.isOrdered ? this.lanes[0] : this.lanes.find(lane => lane.hasStarted)) ?? null
       if (this.output === null) break
       for (const event of this.output.gate.open()) this.next.process(event)
     }
+    if (this.lanes.length <= maxLanes >> 1 && !this.blocked.isEmpty) this.blocked.release()
     if (this.streamEnd !== null && this.lanes.length === 0) this.next.process(this.streamEnd)
   }
 
@@ -143,6 +152,7 @@ class Demux extends Filter {
       lane.pipeline?.stop()
     }
     this.lanes.length = 0
+    this.blocked.release()
   }
 }
 
@@ -160,7 +170,7 @@ export const demux: FilterDefinition = {
   aliases: [],
   signature: '()',
   summary: 'Sends each message to a pipeline of its own, answers in the order they begin',
-  doc: 'Gives each message to a new sub-pipeline (.to) with a copy of the context. The first answer to begin comes out as it comes, others wait until it is complete; a sub-pipeline that ends without a message gives nothing. StreamEnd follows the last answer.',
+  doc: 'Gives each message, and then StreamEnd, to a new sub-pipeline (.to) with a copy of the context. The first answer to begin comes out as it comes, others wait until it is complete; a sub-pipeline that ends without a message gives nothing. StreamEnd follows the last answer.',
   accepts: 'messages',
   emits: 'messages',
   sub: 'messages',

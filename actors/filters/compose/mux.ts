@@ -1,6 +1,6 @@
 import { Deadline } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
-import { type Event, type Message, StreamEnd } from '../../../runtime/event.ts'
+import { type Event, Kind, type Message, StreamEnd } from '../../../runtime/event.ts'
 import {
   count,
   flag,
@@ -138,6 +138,11 @@ class Mux extends Filter implements Requester {
   private readonly plan: Plan
   private readonly collector: MessageCollector
   private readonly sessions = new Set<SharedSession>()
+  /** Answers that are to come. */
+  private expected = 0
+  private hasEnded = false
+  /** The end of the stream, while answers are to come. */
+  private streamEnd: StreamEnd | null = null
 
   constructor(plan: Plan) {
     super()
@@ -146,15 +151,16 @@ class Mux extends Filter implements Requester {
   }
 
   process(event: Event): void {
-    if (this.collector.add(event) !== Collected.whole) return
+    if (this.hasEnded) return
+    if (this.collector.add(event) === Collected.whole || this.collector.isEndedBy(event)) this.send()
+    if (event.kind === Kind.streamEnd) this.end(event)
+  }
+
+  private send(): void {
     const { overflowBytes } = this.collector
     const message = this.collector.take()
     if (overflowBytes > 0) {
-      this.next.process(
-        new StreamEnd(
-          new TrafficError('BufferOverflow', `a message is ${overflowBytes} bytes over bodyLimit`),
-        ),
-      )
+      this.fail(new TrafficError('BufferOverflow', `a message is ${overflowBytes} bytes over bodyLimit`))
       return
     }
     try {
@@ -164,12 +170,36 @@ class Mux extends Filter implements Requester {
     } catch (thrown) {
       const fault = TrafficError.from(thrown)
       if (fault.code !== 'BufferOverflow') throw thrown
-      this.next.process(new StreamEnd(fault))
+      this.fail(fault)
     }
+  }
+
+  private fail(fault: TrafficError): void {
+    this.hasEnded = true
+    this.next.process(new StreamEnd(fault))
+  }
+
+  /** The stream has ended: its end follows the last answer, or passes at once when it is broken. */
+  private end(end: StreamEnd): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    if (this.expected === 0 || end.error !== '') this.next.process(end)
+    else this.streamEnd = end
+  }
+
+  expect(): void {
+    this.expected++
+  }
+
+  expectNoMore(): void {
+    if (--this.expected > 0) return
+    this.sessions.clear()
+    if (this.streamEnd !== null) this.pipeline.deliver(this.next, this.streamEnd, null)
   }
 
   respond(event: Event): void {
     this.pipeline.deliver(this.next, event, null)
+    if (event.kind === Kind.messageEnd) this.expectNoMore()
   }
 
   override stop(): void {
@@ -196,7 +226,7 @@ export const mux: FilterDefinition = {
   aliases: [],
   signature: '([key[, options]])',
   summary: 'Sends messages from different sessions to a shared pipeline session',
-  doc: 'Sends whole messages over sessions of the sub-pipeline (.to) that all streams of the thread share per key, and gives each answer to the stream whose message has the same messageKey; a message without one gets no answer. When a session ends, the streams that wait on it get its StreamEnd.',
+  doc: 'Sends whole messages over sessions of the sub-pipeline (.to) that all streams of the thread share per key, and gives each answer to the stream whose message has the same messageKey; a message without one gets no answer. The end of a stream follows its last answer. When a session ends, the streams that wait on it get its StreamEnd.',
   accepts: 'messages',
   emits: 'messages',
   sub: 'messages',
@@ -221,7 +251,7 @@ export const muxQueue: FilterDefinition = {
   aliases: [],
   signature: '([key[, options]])',
   summary: 'Sends messages from different sessions to a shared pipeline session, answers in order',
-  doc: 'Sends whole messages over sessions of the sub-pipeline (.to) that all streams of the thread share per key; answers belong to messages in their order. An idle session is used again, else one is opened, else (maxSessions) the message queues. When a session ends, the streams that wait on it get its StreamEnd, after an empty message when it ended in order.',
+  doc: 'Sends whole messages over sessions of the sub-pipeline (.to) that all streams of the thread share per key; answers belong to messages in their order. An idle session is used again, else one is opened, else (maxSessions) the message queues. The end of a stream follows its last answer. When a session ends, the streams that wait on it get its StreamEnd, after an empty message when it ended in order.',
   accepts: 'messages',
   emits: 'messages',
   sub: 'messages',

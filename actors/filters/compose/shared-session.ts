@@ -15,6 +15,10 @@ import { emitMessage } from '../replacement.ts'
 
 /** Who has sent a message over a shared session and waits for its answer. */
 export interface Requester {
+  /** One more answer is to come. */
+  expect(): void
+  /** One of them will not come after all. */
+  expectNoMore(): void
   respond(event: Event): void
 }
 
@@ -56,10 +60,17 @@ export class SharedSession implements EventPort {
 
   /** Sends a whole message: its events stay together although others send as well. */
   send(requester: Requester, message: Message, edge: Edge): void {
-    if (this.keyOf === undefined) this.queue.push(requester)
-    else {
+    if (this.keyOf === undefined) {
+      this.queue.push(requester)
+      requester.expect()
+    } else {
       const key = this.keyOf(message)
-      if (key !== undefined) this.byKey.set(key, requester)
+      if (key !== undefined) {
+        // An answer goes to the last who asked: one that is displaced gets none.
+        this.byKey.get(key)?.expectNoMore()
+        this.byKey.set(key, requester)
+        requester.expect()
+      }
     }
     const { pipeline } = this
     emitMessage(message, { takesText: false, process: event => pipeline.send(event as Event, edge) })
@@ -125,4 +136,4 @@ export class SharedSession implements EventPort {
   }
 }
 
-const nobody: Requester = { respond: () => {} }
+const nobody: Requester = { expect: () => {}, expectNoMore: () => {}, respond: () => {} }
