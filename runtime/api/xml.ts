@@ -10,7 +10,7 @@ export { type XMLChild, XMLNode } from './xml/node.ts'
  * XML as a tree of nodes. A document is a node without a name, around its root element; text is a string (also that of
  * CDATA, joined with what is beside it), and left out when it is only white space; comments, processing instructions
  * and the DOCTYPE are left out. A document with entities other than XML's own is refused: they are how bombs and
- * stolen files are made. So is one with more than 256 levels or 1048576 elements, attributes and texts.
+ * stolen files are made. So is one with more than 256 levels or 262144 elements, attributes and texts.
  */
 export const XML = {
   /** `new XML.Node(name, attributes, children)`: an element, or a document when the name is ''. */

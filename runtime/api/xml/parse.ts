@@ -5,8 +5,11 @@ import { XMLNode } from './node.ts'
 /** Depth of elements in one another. Documents of services have some tens; whoever walks over them by recursion is safe. */
 const maxDepth = 256
 
-/** Elements, attributes and texts of a document together: their memory is some hundred times that of `<a/>`. */
-const maxNodes = 1024 * 1024
+/**
+ * Elements, attributes and texts of a document together: some 10 MB of ordinary XML, half a second of work, and 50 MB of
+ * memory.
+ */
+const maxNodes = 256 * 1024
 
 class Refused extends Error {}
 

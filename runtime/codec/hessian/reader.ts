@@ -109,11 +109,11 @@ export class HessianReader {
       case 0x55: // U
         return this.readList(this.readType(), -1, depth)
       case 0x56: // V
-        return this.readList(this.readType(), this.readInteger(), depth)
+        return this.readList(this.readType(), this.readLength(), depth)
       case 0x57: // W
         return this.readList('', -1, depth)
       case 0x58: // X
-        return this.readList('', this.readInteger(), depth)
+        return this.readList('', this.readLength(), depth)
       case 0x5b:
         return 0
       case 0x5c:
@@ -143,6 +143,11 @@ export class HessianReader {
     if (tag >= 0xd0 && tag < 0xd8) return ((tag - 0xd4) << 16) | this.uint16()
     if (tag === 0x49) return this.int32()
     return this.fail('a length or an index is no int')
+  }
+
+  private readLength(): number {
+    const length = this.readInteger()
+    return length >= 0 ? length : this.fail('a list has a negative length')
   }
 
   private readString(): string {
@@ -205,7 +210,6 @@ export class HessianReader {
     const list: unknown[] = []
     const index = this.begin(list, depth)
     if (type !== '') setTag(list, type, false)
-    if (length < -1) this.fail('a list has a negative length')
     if (length === -1) {
       while (this.peek() !== END) list.push(this.read(depth + 1))
       this.at++
