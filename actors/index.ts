@@ -44,4 +44,5 @@ export type {
   ServerOptions,
   Size,
   Stage,
+  ThrottleOptions,
 } from './script/types.ts'

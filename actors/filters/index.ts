@@ -27,6 +27,7 @@ import { dummy } from './debug/dummy.ts'
 import { dump } from './debug/dump.ts'
 import { print } from './debug/print.ts'
 import type { FilterDefinition } from './definition.ts'
+import { tap, throttleConcurrency, throttleDataRate, throttleMessageRate } from './flow/throttle.ts'
 import { decodeHTTPRequest, decodeHTTPResponse } from './http/decode-http.ts'
 import { demuxHTTP } from './http/demux-http.ts'
 import { encodeHTTPRequest, encodeHTTPResponse } from './http/encode-http.ts'
@@ -55,10 +56,16 @@ import {
 import { deframe } from './shape/deframe.ts'
 import { pack } from './shape/pack.ts'
 import { split } from './shape/split.ts'
+import { acceptProxyProtocol } from './tunnel/accept-proxy-protocol.ts'
+import { acceptSOCKS } from './tunnel/accept-socks.ts'
+import { connectProxyProtocol } from './tunnel/connect-proxy-protocol.ts'
+import { connectSOCKS } from './tunnel/connect-socks.ts'
 
 export type { FilterDefinition } from './definition.ts'
 
 export const filterTable = [
+  acceptProxyProtocol,
+  acceptSOCKS,
   branch,
   branchMessage,
   branchMessageStart,
@@ -66,6 +73,8 @@ export const filterTable = [
   compressHTTP,
   compressMessage,
   connect,
+  connectProxyProtocol,
+  connectSOCKS,
   decodeDubbo,
   decodeHTTPRequest,
   decodeHTTPResponse,
@@ -117,6 +126,10 @@ export const filterTable = [
   serveHTTP,
   split,
   swap,
+  tap,
+  throttleConcurrency,
+  throttleDataRate,
+  throttleMessageRate,
   wait,
 ] as const satisfies readonly FilterDefinition[]
 

@@ -5,6 +5,7 @@
  * The first sentence of each filter's comment is the summary of its row in the table (a test compares them).
  */
 
+import type { Quota } from '../../runtime/api/algo/quota.ts'
 import type { DubboHead, DubboHeadLike } from '../../runtime/codec/dubbo/index.ts'
 import type { RESPHead } from '../../runtime/codec/resp/index.ts'
 import type { Data, Event, Head, Message, MessageEnd, MessageStart, StreamEnd } from '../../runtime/event.ts'
@@ -178,6 +179,16 @@ export interface DecompressOptions {
 export type DeframeInput = any
 type DeframeStep = string | readonly unknown[]
 
+export interface ThrottleOptions {
+  blockInput?: boolean
+  bufferLimit?: Size
+}
+
+/** So many per second (or at one time): a number, text like '100k', or a Quota. None: no limit. */
+export type QuotaOf<V> = QuotaValue | FromContext<V, QuotaValue | null | undefined>
+type QuotaValue = Size | Quota
+type AccountOf<V> = string | number | object | FromContext<V, unknown>
+
 /** What may begin a pipeline. */
 export interface Sources<V> {
   /** Begins a pipeline for each connection to an address: a port, or 'ip:port'. */
@@ -269,6 +280,20 @@ interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends
   ): Needs<V, K, H, Stage<V, 'any', Head, T>>
   /** Gives the stream to a pipeline again when that ends with Replay */
   replay(options?: { delay?: Duration; bufferLimit?: Size }): Needs<V, K, H, Stage<V, 'any', Head, T>>
+  /** Limits the number of bytes per second */
+  throttleDataRate(
+    quota: QuotaOf<V>,
+    account?: AccountOf<V> | ThrottleOptions,
+    options?: ThrottleOptions,
+  ): this
+  /** Limits the number of streams at one time */
+  throttleConcurrency(
+    quota: QuotaOf<V>,
+    account?: AccountOf<V> | ThrottleOptions,
+    options?: ThrottleOptions,
+  ): this
+  /** Limits the number of messages or bytes per second */
+  tap(quota: QuotaOf<V>, account?: AccountOf<V>): this
   /** Splits a stream of bytes into messages */
   split(
     separator: string | Data | ((byte: number, ctx: Ctx<V>) => Replaced | string),
@@ -349,6 +374,12 @@ interface OnMessages<V, H extends Head, T extends boolean> {
   demux(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
   /** Sends each message to a pipeline of its own, answers in the order of the messages */
   demuxQueue(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
+  /** Limits the number of messages per second */
+  throttleMessageRate(
+    quota: QuotaOf<V>,
+    account?: AccountOf<V> | ThrottleOptions,
+    options?: ThrottleOptions,
+  ): this
   /** Joins the bodies of several messages into one */
   pack(n?: number, options?: PackOptions): this
   /** Compresses the bodies of messages */
