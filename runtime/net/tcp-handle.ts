@@ -18,7 +18,7 @@ import { Buffer } from 'node:buffer'
 import { after } from '../clock.ts'
 import type { Data } from '../data.ts'
 import { TrafficError } from '../errors.ts'
-import { turn } from '../turn.ts'
+import { type Source, turn } from '../turn.ts'
 import { BlockedSources } from './blocked-sources.ts'
 import { socketErrorOf } from './socket-errors.ts'
 import {
@@ -95,6 +95,8 @@ class HandleConnection implements Connection {
   private state: number
   private pauses = 0
   private isDirty = false
+  /** Whose bytes this turn has gathered: when they are sent, the turn may have another source already. */
+  private writer: Source | null = null
   /** A lone text of this turn: sent without passing through the scratch. */
   private text = ''
   /** The kernel has not taken all of the last write yet; what follows waits in `backlog`. */
@@ -215,16 +217,17 @@ class HandleConnection implements Connection {
     if (this.backlog === null) this.backlog = [bytes]
     else this.backlog.push(bytes)
     this.backlogBytes += bytes.length
-    if (this.queuedBytes > this.highWaterBytes) this.congest()
+    if (this.queuedBytes > this.highWaterBytes) this.congest(turn.source)
   }
 
-  private congest(): void {
+  private congest(source: Source | null): void {
     this.wasCongested = true
-    this.blocked.block(turn.source)
+    this.blocked.block(source)
   }
 
   private markDirty(): void {
     this.isDirty = true
+    this.writer = turn.source
     turn.defer(this)
   }
 
@@ -295,7 +298,7 @@ class HandleConnection implements Connection {
       scratch = scratchViews.buffer
     }
     this.isWriting = true
-    if (this.queuedBytes > this.highWaterBytes) this.congest()
+    if (this.queuedBytes > this.highWaterBytes) this.congest(this.writer)
   }
 
   written(status: number, bytes: number): void {
@@ -346,6 +349,7 @@ class HandleConnection implements Connection {
       this.text = ''
       this.sendText(text)
     } else if (scratchOwner === this) this.sendScratch()
+    this.writer = null
     if (this.isEnding && !this.isWriting) this.shutDown()
   }
 

@@ -10,6 +10,8 @@ export class TcpClient {
   /** Whether the peer has finished sending. */
   isEnded = false
   error: Error | undefined
+  /** Takes what is received instead of `received`. */
+  tap: ((chunk: Buffer) => void) | undefined
   private wake: () => void = () => {}
 
   /** @param socket that is connected: ours, or one that a test's own server accepted */
@@ -17,6 +19,10 @@ export class TcpClient {
     this.socket = socket
     socket.setNoDelay(true)
     socket.on('data', chunk => {
+      if (this.tap !== undefined) {
+        this.tap(chunk)
+        return
+      }
       this.received += chunk.toString('latin1')
       this.wake()
     })

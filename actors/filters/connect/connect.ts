@@ -5,6 +5,7 @@ import { after, Deadline } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, StreamEnd } from '../../../runtime/event.ts'
 import { parseTarget } from '../../../runtime/net/address.ts'
+import { BlockedSources } from '../../../runtime/net/blocked-sources.ts'
 import { resolver } from '../../../runtime/net/resolver.ts'
 import type {
   Connection,
@@ -34,7 +35,7 @@ const isTLS = (value: unknown): value is TLSClientOptions | true =>
 const options = {
   bufferLimit: size(
     1024 * 1024,
-    'Bytes that may wait to be sent: while connecting, more ends the stream with BufferOverflow; once connected, it pauses what feeds them from a quarter of it on.',
+    'Bytes that may wait to be sent: what feeds them is paused from a quarter of it on. While connecting, more from what cannot be paused ends the stream with BufferOverflow.',
   ),
   retryCount: count(0, 'How often a connection that could not be made is tried again; -1: without end.', -1),
   retryDelay: duration(0, 'Time between two tries.'),
@@ -78,8 +79,9 @@ interface ConnectPlan {
 class Connect extends Filter implements ConnectionHandler {
   private readonly plan: ConnectPlan
   private connection: Connection | null = null
-  /** What came before the connection was made. */
+  /** What came before the connection was made, and who was paused because it is much. */
   private pending: Data | null = null
+  private blocked: BlockedSources | null = null
   private hasStarted = false
   private isConnected = false
   private inputEnded = false
@@ -150,7 +152,11 @@ class Connect extends Filter implements ConnectionHandler {
     if (this.pending === null) this.pending = data.clone().keep()
     else this.pending.push(data)
     const { bufferLimit } = this.plan.settings
-    if (this.pending.size > bufferLimit) {
+    if (this.pending.size <= bufferLimit >> 2) return
+    if (turn.source !== null) {
+      this.blocked ??= new BlockedSources()
+      this.blocked.block(turn.source)
+    } else if (this.pending.size > bufferLimit) {
       this.fail(
         new TrafficError(
           'BufferOverflow',
@@ -238,7 +244,14 @@ class Connect extends Filter implements ConnectionHandler {
     }
     const { pending } = this
     this.pending = null
-    if (pending !== null) connection.write(pending)
+    if (pending !== null) {
+      // This connection is the turn's source, and is not to be paused for what others have sent.
+      const { source } = turn
+      turn.source = null
+      connection.write(pending)
+      turn.source = source
+    }
+    this.blocked?.release()
     if (this.inputEnded) connection.end()
   }
 
@@ -315,6 +328,7 @@ class Connect extends Filter implements ConnectionHandler {
     this.outputEnded = true
     this.reading?.clear()
     this.pending = null
+    this.blocked?.release()
     this.pipeline.deliver(this.next, end, null)
   }
 
@@ -329,6 +343,7 @@ class Connect extends Filter implements ConnectionHandler {
     this.outputEnded = true
     this.clearDeadlines()
     this.cancelRetry?.()
+    this.blocked?.release()
     this.connection?.destroy()
   }
 }
