@@ -26,6 +26,8 @@ export interface FilterDefinition {
   readonly accepts: StageKind
   /** `same`: what comes in; `sub`: what its sub-pipeline gives. */
   readonly emits: StageKind | 'same' | 'sub'
+  /** The kinds for these arguments, where they depend on them. */
+  kindsFor?(args: readonly unknown[]): Pick<FilterDefinition, 'accepts' | 'emits'>
   /** What its sub-pipeline (`.to(…)`) is given, if it has one. `same`: what comes in. */
   readonly sub?: StageKind | 'same'
   readonly options: OptionSpecs
@@ -44,6 +46,8 @@ export type Target =
 
 /** What a call needs of the script that it stands in: its other pipelines, and how its callbacks are called. */
 export interface ScriptAccess {
+  /** Whether the script is in Pipy's dialect. */
+  readonly isDialect: boolean
   /** A callback as the filters call it: with the context last, which the dialect keeps elsewhere. */
   callback(callback: Callback): Callback
   named(name: string): Target
@@ -103,6 +107,16 @@ export class FilterCall {
 
   peek(): unknown {
     return this.args[0]
+  }
+
+  /** Whether the script is in Pipy's dialect, in which a few defaults are Pipy's. */
+  get isDialect(): boolean {
+    return this.finder.isDialect
+  }
+
+  /** Whether the sub-pipeline is named by the first argument, as in Pipy's older generations. */
+  get isOlderForm(): boolean {
+    return this.attached === undefined && typeof this.peek() === 'string'
   }
 
   /** The sub-pipeline: what `.to(…)` attached, or the pipeline named by the first argument, as Pipy's older scripts write it. */

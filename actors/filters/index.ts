@@ -27,6 +27,9 @@ import { dummy } from './debug/dummy.ts'
 import { dump } from './debug/dump.ts'
 import { print } from './debug/print.ts'
 import type { FilterDefinition } from './definition.ts'
+import { exec } from './files/exec.ts'
+import { read } from './files/read.ts'
+import { tee } from './files/tee.ts'
 import { tap, throttleConcurrency, throttleDataRate, throttleMessageRate } from './flow/throttle.ts'
 import { decodeHTTPRequest, decodeHTTPResponse } from './http/decode-http.ts'
 import { demuxHTTP } from './http/demux-http.ts'
@@ -91,6 +94,7 @@ export const filterTable = [
   encodeHTTPRequest,
   encodeHTTPResponse,
   encodeRESP,
+  exec,
   fork,
   forkJoin,
   forkRace,
@@ -113,6 +117,7 @@ export const filterTable = [
   pipe,
   pipeNext,
   print,
+  read,
   repeat,
   replace,
   replaceData,
@@ -127,6 +132,7 @@ export const filterTable = [
   split,
   swap,
   tap,
+  tee,
   throttleConcurrency,
   throttleDataRate,
   throttleMessageRate,

@@ -127,23 +127,23 @@ class Assembler implements ScriptAccess {
     const filters: FilterLayout[] = []
     for (const step of steps) {
       const definition = this.script.isDialect ? olderBehaviour(step) : step.definition
+      const kinds = definition.kindsFor?.(step.args) ?? definition
       filters.push(
         at(step.site, () => {
-          this.checkStage(definition, stage)
+          this.checkStage(definition, kinds.accepts, stage)
           const args = this.script.isDialect ? olderArguments(step, definition) : step.args
           return definition.build(
             new FilterCall(definition, this.program, name, stage, args, step.attached, this),
           )
         }),
       )
-      stage = definition.emits === 'same' ? stage : definition.emits === 'sub' ? 'any' : definition.emits
+      stage = kinds.emits === 'same' ? stage : kinds.emits === 'sub' ? 'any' : kinds.emits
     }
     this.within = outer
     return { filters, stage }
   }
 
-  private checkStage(definition: FilterDefinition, stage: StageKind): void {
-    const { accepts, name } = definition
+  private checkStage({ name }: FilterDefinition, accepts: StageKind, stage: StageKind): void {
     if (this.script.isDialect || stage === 'any' || accepts === 'any' || accepts === stage) return
     const cure =
       accepts === 'messages'
@@ -156,6 +156,10 @@ class Assembler implements ScriptAccess {
   }
 
   // ScriptAccess, for the filters' definitions
+
+  get isDialect(): boolean {
+    return this.script.isDialect
+  }
 
   callback(callback: Callback): Callback {
     return this.script.isDialect ? inScope(callback) : callback
@@ -215,14 +219,15 @@ const placed = new WeakSet<TrafficError>()
 
 /** A callback of the dialect: it finds the context in the scope, and is given only what Pipy gives it. */
 function inScope(callback: Callback): Callback {
-  const call = callback as unknown as (subject?: unknown) => unknown
-  return function (subjectOrContext: unknown, context?: unknown): unknown {
+  const call = callback as unknown as (...subjects: unknown[]) => unknown
+  // Parameters by name: a rest parameter would allocate an array per event. No callback has more than three subjects.
+  return function (a: unknown, b?: unknown, c?: unknown, d?: unknown): unknown {
     const outer = scope.current
-    // biome-ignore lint/complexity/noArguments: a rest parameter would allocate an array per event
-    const hasSubject = arguments.length > 1
-    scope.current = (hasSubject ? context : subjectOrContext) as object
+    // biome-ignore lint/complexity/noArguments: only its length is read
+    const count = arguments.length
+    scope.current = (count > 3 ? d : count === 3 ? c : count === 2 ? b : a) as object
     try {
-      return hasSubject ? call(subjectOrContext) : call()
+      return count > 3 ? call(a, b, c) : count === 3 ? call(a, b) : count === 2 ? call(a) : call()
     } finally {
       scope.current = outer
     }

@@ -12,6 +12,7 @@ import type { Data, Event, Head, Message, MessageEnd, MessageStart, StreamEnd } 
 import type { TLSClientOptions, TLSServerOptions } from '../../runtime/net/transport.ts'
 import type { Builtins } from '../context.ts'
 import type { Hub } from '../filters/compose/swap.ts'
+import type { TunnelFilters } from './tunnel-types.ts'
 
 /** A time: seconds as a number, or text like '500ms', '10s', '5m'. */
 export type Duration = number | string
@@ -45,13 +46,13 @@ export interface HTTPResponseHead {
 /** What a script sees of its session: its own variables and the built-in ones. */
 export type Ctx<V> = V & Builtins
 
-type Promisable<T> = T | PromiseLike<T>
+export type Promisable<T> = T | PromiseLike<T>
 type Replaced = Event | Message | readonly (Event | Message | null | undefined)[] | null | undefined | void
 /** A literal replacement, or a callback that gives one. */
 export type ReplacementOf<V, S> = Replaced | ((subject: S, ctx: Ctx<V>) => Promisable<Replaced>)
 type Callback<V, S> = (subject: S, ctx: Ctx<V>) => Promisable<unknown>
 type Asked<V, S> = (subject: S, ctx: Ctx<V>) => unknown
-type FromContext<V, R> = (ctx: Ctx<V>) => R
+export type FromContext<V, R> = (ctx: Ctx<V>) => R
 
 export type Kind = 'bytes' | 'messages' | 'any'
 
@@ -189,6 +190,21 @@ export type QuotaOf<V> = QuotaValue | FromContext<V, QuotaValue | null | undefin
 type QuotaValue = Size | Quota
 type AccountOf<V> = string | number | object | FromContext<V, unknown>
 
+export interface ExecOptions<V> {
+  stderr?: boolean
+  env?: Record<string, string | undefined>
+  onStart?: (pid: number, ctx: Ctx<V>) => void
+  onExit?: (code: number, stderr: Data, ctx: Ctx<V>) => Replaced
+}
+
+export interface TeeOptions {
+  append?: boolean
+  shared?: boolean
+  maxFileSize?: Size
+  maxFileCount?: number
+  rotateInterval?: Duration
+}
+
 /** What may begin a pipeline. */
 export interface Sources<V> {
   /** Begins a pipeline for each connection to an address: a port, or 'ip:port'. */
@@ -280,6 +296,15 @@ interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends
   ): Needs<V, K, H, Stage<V, 'any', Head, T>>
   /** Gives the stream to a pipeline again when that ends with Replay */
   replay(options?: { delay?: Duration; bufferLimit?: Size }): Needs<V, K, H, Stage<V, 'any', Head, T>>
+  /** Runs a process, with its input and output as the stream */
+  exec(
+    command: string | readonly string[] | FromContext<V, string | readonly string[]>,
+    options?: ExecOptions<V>,
+  ): Stage<V, 'bytes', Head, T>
+  /** Reads a file */
+  read(file: string | FromContext<V, string>, options?: { seek?: Size; size?: Size }): this
+  /** Writes a copy of the bytes to a file */
+  tee(file: string | FromContext<V, string>, options?: TeeOptions): this
   /** Limits the number of bytes per second */
   throttleDataRate(
     quota: QuotaOf<V>,
@@ -334,7 +359,7 @@ interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends
 }
 
 /** Filters that take bytes. */
-interface OnBytes<V, T extends boolean> {
+interface OnBytes<V, T extends boolean> extends TunnelFilters<V, T> {
   /** Sends data to a remote endpoint and receives data from it */
   connect(
     target: string | FromContext<V, Promisable<string>>,

@@ -11,11 +11,13 @@ import type { FilterName } from '../../actors/script/types.ts'
 import { listenOptions } from '../../actors/sources/listen.ts'
 import type { OptionSpecs } from '../../runtime/options.ts'
 
-const source = readFileSync(new URL('../../actors/script/types.ts', import.meta.url), 'utf8')
+const source = ['types.ts', 'tunnel-types.ts']
+  .map(file => readFileSync(new URL(`../../actors/script/${file}`, import.meta.url), 'utf8'))
+  .join('\n')
 
 /** The methods of the interfaces of filters, with their comments; of overloads the first. */
 const typed = new Map<string, string>()
-for (const [, text] of source.matchAll(/^interface \w+<V[\s\S]*?\{\n([\s\S]*?)^\}/gm))
+for (const [, text] of source.matchAll(/^interface \w+<V[^\n]*\{\n([\s\S]*?)^\}/gm))
   for (const [, comment, name] of (text as string).matchAll(/\/\*\* (.*?) \*\/\n {2}(\w+)[<(]/g))
     typed.set(name as string, comment as string)
 
