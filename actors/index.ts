@@ -31,6 +31,7 @@ export type {
   ConnectOptions,
   Ctx,
   DecompressOptions,
+  ExecOptions,
   Duration,
   ForkOptions,
   HTTPRequestHead,
@@ -44,5 +45,6 @@ export type {
   ServerOptions,
   Size,
   Stage,
+  TeeOptions,
   ThrottleOptions,
 } from './script/types.ts'
