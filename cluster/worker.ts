@@ -3,7 +3,9 @@ import { createLogger } from '../observability/log.ts'
 import { LogRelay } from '../observability/log-relay.ts'
 import { LoopGauge } from '../observability/loop-gauge.ts'
 import { enterInstance } from '../runtime/api/instance.ts'
+import { logTargets } from '../runtime/api/logging/target.ts'
 import { statsRegistry } from '../runtime/api/stats/registry.ts'
+import { monotonicMs } from '../runtime/clock.ts'
 import { TrafficError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/log.ts'
 import { selectTransport } from '../runtime/net/select.ts'
@@ -29,6 +31,8 @@ import { explainScript, loadBuilder, prepareGlobals } from './script.ts'
 
 /** How long the main thread may take to give a socket. */
 const acquireSocketMs = 10_000
+/** How long a thread that is told to stop may take to write the last lines of loggers: less than it is given to stop. */
+const stopFlushMs = 400
 
 /** The endless task of a worker thread: returns when the main thread says stop. */
 export async function host(task: HostTask<ThreadSetup>): Promise<void> {
@@ -73,6 +77,7 @@ class Shard {
     this.log = createLogger({ level: data.logLevel, thread: slot, sink: this.relay.sink })
     prepareGlobals(this.log)
     sharedCells.attach(data.shared)
+    logTargets.diagnostics = this.log
     enterInstance({
       ...data.instance,
       argv: process.argv.slice(2),
@@ -131,10 +136,13 @@ class Shard {
         return
       case 'stop':
         this.engine?.stop()
-        this.relay.flush()
         this.mesh.close()
         this.gauge.close()
-        this.stop()
+        // What sessions logged while they were cut, and what a thread that did not drain has.
+        void logTargets.flush(stopFlushMs).finally(() => {
+          this.relay.flush()
+          this.stop()
+        })
         return
     }
   }
@@ -150,7 +158,7 @@ class Shard {
       case 'drain':
         return this.drain(request.timeoutMs)
       case 'flush':
-        return this.engine?.flush(request.timeoutMs)
+        return this.flush(request.timeoutMs)
       case 'status':
         return this.status()
     }
@@ -196,6 +204,13 @@ class Shard {
   private async drain(timeoutMs: number): Promise<DrainAnswer> {
     await this.engine?.drain(timeoutMs)
     return { cut: this.engine?.status().sessions ?? 0 }
+  }
+
+  /** Shared pipelines and loggers write what they have. */
+  private async flush(timeoutMs: number): Promise<void> {
+    const startedMs = monotonicMs()
+    await this.engine?.flush(timeoutMs)
+    await logTargets.flush(Math.max(stopFlushMs, startedMs + timeoutMs - monotonicMs()))
   }
 
   private status(): ThreadStatus {

@@ -5,10 +5,18 @@ import type { MetricFamily, MetricSample } from './prometheus.ts'
 export const scriptMetrics = (metrics: readonly MetricSnapshot[]): MetricFamily[] =>
   metrics.map(metric => ({
     name: nameOf(metric.name),
-    help: `Declared by the script as stats.${metric.type[0]?.toUpperCase()}${metric.type.slice(1)}.`,
+    help: helpOf(metric),
     type: metric.type,
     samples: metric.series.flatMap(series => samplesOf(metric, series)),
   }))
+
+const ownHelp: Readonly<Record<string, string>> = {
+  sluice_log_records_written_total: 'Records of loggers that their target has taken.',
+  sluice_log_records_dropped_total: 'Records of loggers that were dropped, by target and reason.',
+}
+
+const helpOf = ({ name, type }: MetricSnapshot): string =>
+  ownHelp[name] ?? `Declared by the script as stats.${type[0]?.toUpperCase()}${type.slice(1)}.`
 
 function samplesOf(metric: MetricSnapshot, series: MetricSnapshot['series'][number]): MetricSample[] {
   const labels: Record<string, string> = {}

@@ -4,6 +4,7 @@ import * as crypto from './crypto/index.ts'
 import { Hessian } from './hessian.ts'
 import * as http from './http/index.ts'
 import { dialectJSON } from './json.ts'
+import * as logging from './logging/index.ts'
 import { Netmask } from './netmask.ts'
 import { os } from './os.ts'
 import { dialectRepeat } from './repeat.ts'
@@ -30,6 +31,7 @@ export const dialectGlobals: Readonly<Record<string, unknown>> = {
   http,
   Hessian,
   JSON: dialectJSON,
+  logging,
   Netmask,
   os,
   RESP,

@@ -3,6 +3,7 @@
 import * as algo from './algo/index.ts'
 import * as crypto from './crypto/index.ts'
 import * as http from './http/index.ts'
+import * as logging from './logging/index.ts'
 import * as stats from './stats/index.ts'
 
 export { dialectGlobals } from './dialect-globals.ts'
@@ -15,4 +16,4 @@ export { RESP } from './resp.ts'
 export { URL } from './url.ts'
 export { URLSearchParams } from './url-search-params.ts'
 export { XML, type XMLChild, XMLNode } from './xml.ts'
-export { algo, crypto, http, stats }
+export { algo, crypto, http, logging, stats }

@@ -1,0 +1,8 @@
+export { BinaryLogger } from './binary-logger.ts'
+export type { FileOptions } from './file-target.ts'
+export type { ClientTLSOptions, PEM } from './http-client.ts'
+export type { BatchOptions, HTTPOptions } from './http-target.ts'
+export { JSONLogger } from './json-logger.ts'
+export type { Logger } from './logger.ts'
+export type { SyslogOptions, SyslogPriority } from './syslog-target.ts'
+export { TextLogger } from './text-logger.ts'
