@@ -30,6 +30,8 @@ export interface Source {
   start(): Promise<void>
   /** No new sessions from now on. */
   stop(): void
+  /** The traffic is over: last things may be done. */
+  finish?(): void
   /** What it listens on, once it does. */
   readonly listening:
     | { readonly address: string; readonly port: number; readonly connections: number }
@@ -49,6 +51,7 @@ export class Program {
   isDraining = false
   private readonly variables: Readonly<Record<string, unknown>>
   private idle: PromiseWithResolvers<void> | undefined
+  private ending: Promise<void> | undefined
   private readonly background = new Map<object, (() => void) | undefined>()
   private sessionIds = 0
 
@@ -138,15 +141,28 @@ export class Program {
     return this.windDown(false)
   }
 
-  private async windDown(closesIdle: boolean): Promise<void> {
+  private windDown(closesIdle: boolean): Promise<void> {
     this.isDraining = true
     for (const source of this.sources) source.stop()
-    // A program that was retired may be drained as well: both wait for the same.
-    this.idle ??= Promise.withResolvers<void>()
     for (const session of [...this.sessions]) session.drain(closesIdle)
     for (const drain of [...this.background.values()]) drain?.()
-    this.checkIdle()
+    // A program that was retired may be drained as well: both wait for the same.
+    this.ending ??= this.finish()
+    return this.ending
+  }
+
+  /** When the traffic is done, what was gathered of it (a batch of a log) is given the chance to leave. */
+  private async finish(): Promise<void> {
+    await this.whenIdle()
+    for (const source of this.sources) source.finish?.()
+    await this.whenIdle()
+  }
+
+  private async whenIdle(): Promise<void> {
+    if (this.isIdle) return
+    this.idle = Promise.withResolvers<void>()
     await this.idle.promise
+    this.idle = undefined
   }
 
   /** Ends everything now. */

@@ -49,6 +49,11 @@ export abstract class Session extends Pipeline {
   /** The stream is over for good: the session closes soon, even when the peer does not. */
   linger(): void {}
 
+  /** Nothing is under way, and nothing more is wanted: the session closes without waiting for the peer. */
+  closeIdle(): void {
+    this.linger()
+  }
+
   /** So much waits for the peer to take it that whoever can wait should add nothing. */
   get isCongested(): boolean {
     return false

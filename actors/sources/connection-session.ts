@@ -163,6 +163,12 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
     new Deadline(lingerMs, () => this.connection.destroy()).touch()
   }
 
+  /** Waiting is for peers that may be sending: to close on one that is silent resets nothing. */
+  override closeIdle(): void {
+    if (this.connection.queuedBytes > 0) this.linger()
+    else this.stop()
+  }
+
   private reset(): void {
     this.isLingering = true
     this.inputEnded = true

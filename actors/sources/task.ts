@@ -51,6 +51,7 @@ class TaskSession extends Session {
 /**
  * A source that ticks: once at the start, or by an interval of 10 ms to 24 h of which the first tick comes at once. A
  * tick is left out while the session of the one before has not ended, which it does with a StreamEnd at its output.
+ * When the program winds down, a task that repeats ticks once more after all traffic is over.
  */
 export class TaskSource implements Source {
   readonly listening = undefined
@@ -95,5 +96,10 @@ export class TaskSource implements Source {
   stop(): void {
     this.cancel?.()
     this.cancel = undefined
+  }
+
+  /** One last tick of a task that repeats, so that what it gathers since the one before is not lost. */
+  finish(): void {
+    if (this.intervalMs > 0) this.tick()
   }
 }

@@ -472,11 +472,18 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
     else this.next.process(new Data(text, 'latin1'))
   }
 
+  private closeIdle(): void {
+    const { pipeline } = this
+    this.release()
+    this.next.process(new StreamEnd())
+    if (pipeline.session === (pipeline as unknown)) pipeline.session.closeIdle()
+  }
+
   drain(closesIdle: boolean): void {
     this.isDraining = true
     this.isPersistent = false
     if (closesIdle && this.request === null && this.decoder.isIdle && !this.isClosing)
-      this.pipeline.run(() => this.close())
+      this.pipeline.run(() => this.closeIdle())
   }
 
   override stop(): void {

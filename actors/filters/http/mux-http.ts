@@ -210,8 +210,12 @@ class MuxHTTP extends Filter implements Waiting<HTTPClientSession> {
     }
     // Behind a whole request an orderly end says only that no other follows; the response is still wanted.
     if (session.isTunnel) session.send(end, this.plan.edge)
-    else if (end.error !== '' || this.end === null) this.stop()
-    else this.streamEnd = end
+    else if (end.error === '' && this.end !== null) this.streamEnd = end
+    else {
+      // The client has gone: filters behind are told, since they may have something to give back.
+      this.stop()
+      this.next.process(end)
+    }
   }
 
   /** An event of the response: for the session, inside our pipeline's actor. */
