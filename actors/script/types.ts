@@ -211,11 +211,11 @@ export interface Sources<V> {
   listen(target: number | string, options?: ListenOptions): Stage<V, 'bytes', Head, true>
   /** Begins a pipeline that is fed an empty message once, or at an interval. */
   task(when?: Duration): Stage<V, 'messages', Head, true>
-  /** Begins a pipeline that others refer to by its name. */
-  pipeline(
+  /** Begins a pipeline that others refer to by its name. Its messages' heads are what it says: pipeline<HTTPRequestHead>('log'). */
+  pipeline<H extends Head = Head>(
     name: string,
     options?: { placement?: 'local' } | { placement: 'node'; key?: FromContext<V, unknown> },
-  ): Stage<V, 'any', Head, true>
+  ): Stage<V, 'any', H, true>
 }
 
 /** A script, before its first pipeline. */
