@@ -7,6 +7,9 @@ import { request as requestTLS } from 'node:https'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import ava from 'ava'
+import { Hessian, RESP } from '../../runtime/api/index.ts'
+import { Data } from '../../runtime/data.ts'
+import * as dubbo from '../runtime/codec/dubbo/samples.ts'
 import { makeFolder } from '../support/sluice.ts'
 import { fetchOnce, TcpClient } from '../support/tcp-client.ts'
 import { examplePath, get, startExample, startService } from './support.ts'
@@ -155,6 +158,60 @@ test('batch-log writes what there is each second, and the rest when it is told t
   t.is((await sluice.exited).code, 0)
   const paths = lines.map(line => (JSON.parse(line) as { path: string }).path)
   t.deepEqual(paths.sort(), ['/first', '/second', '/third'])
+})
+
+test('dubbo-to-json turns calls into requests, and the JSON answered into results', async t => {
+  const service = await startService(t, 'web', (incoming, response) => {
+    incoming
+      .setEncoding('utf8')
+      .toArray()
+      .then(
+        ([body]) => response.end(JSON.stringify({ got: JSON.parse(body) })),
+        () => response.destroy(),
+      )
+  })
+  const { port } = await startExample(t, 'dubbo-to-json.ts', { TARGET: service.address })
+  const client = await TcpClient.connect(port)
+  client.write(dubbo.heartbeat.toString('latin1'))
+  const answer = dubbo.heartbeatAnswer.toString('latin1')
+  t.is(await client.read(/N$/), answer)
+  client.write(dubbo.request.toString('latin1'))
+  const bytes = Buffer.from((await client.read(/Z$/)).slice(answer.length), 'latin1')
+  t.is(bytes.subarray(0, 12).toString('hex'), dubbo.response.subarray(0, 12).toString('hex'))
+  t.deepEqual(Hessian.decode(new Data(bytes.subarray(16))), [1, { got: ['world'] }])
+  const { url, method } = await service.requests.next()
+  t.is(`${method} ${url}`, 'POST /org.apache.dubbo.demo.DemoService/sayHello')
+})
+
+test('xml-to-json changes bodies of requests, and refuses what is not XML', async t => {
+  const service = await startService(t, 'web', (incoming, response) => {
+    incoming.pipe(response)
+  })
+  const { port } = await startExample(t, 'xml-to-json.ts', { TARGET: service.address })
+  const body = '<user><name>Ada</name><tag>a</tag><tag>b</tag></user>'
+  t.is(await get(port, '/', { method: 'POST', body }), '{"user":{"name":"Ada","tag":["a","b"]}}')
+  const { headers } = await service.requests.next()
+  t.is(headers['content-type'], 'application/json')
+  const response = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: '<user>' })
+  t.is(response.status, 400)
+})
+
+test('redis passes commands on in their order, and answers some itself', async t => {
+  // Stands for Redis: answers each command with its last word.
+  const server = createServer(socket => {
+    socket.on('data', bytes => {
+      for (const command of RESP.decode(new Data(bytes)))
+        socket.write(RESP.encode((command as Data[]).at(-1)).bytes())
+    })
+  }).listen(0)
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port: target } = server.address() as { port: number }
+  const { port } = await startExample(t, 'redis.ts', { TARGET: `127.0.0.1:${target}` })
+  const client = await TcpClient.connect(port)
+  for (const command of [['GET', 'one'], ['FLUSHALL'], ['GET', 'two']])
+    client.write(RESP.encode(command).toString())
+  t.is(await client.read(/two\r\n/), '$3\r\none\r\n-ERR command refused by the proxy\r\n$3\r\ntwo\r\n')
 })
 
 test('pipy/hello answers', async t => {

@@ -36,7 +36,7 @@ function decode(pieces: readonly { buffer: Buffer; end: number }[], maxBodyBytes
 
 const whole = (...parts: Buffer[]) => cutAt(Buffer.concat(parts), [])
 
-const encode = (head: DubboHeadLike, body = Buffer.alloc(0), encoder = new DubboEncoder()): Buffer =>
+const encode = (head: DubboHeadLike, body: Buffer = Buffer.alloc(0), encoder = new DubboEncoder()): Buffer =>
   Buffer.concat([encoder.encodeHead(head, body.length), body])
 
 test('a request, its answer and heartbeats are read', t => {
