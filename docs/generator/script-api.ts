@@ -46,7 +46,26 @@ export const sections: readonly Section[] = [
   },
   ...sectionsOf(`${api}/crypto`, 'crypto.'),
   ...sectionsOf(`${api}/http`, 'http.'),
+  ...sectionsOf(`${api}/logging`, 'logging.'),
+  {
+    title: 'What loggers have in common',
+    file: `${api}/logging/logger.ts`,
+    names: ['Logger'],
+  },
+  { title: 'Options of toFile', file: `${api}/logging/file-target.ts`, names: ['FileOptions'] },
+  {
+    title: 'Options of toHTTP',
+    file: `${api}/logging/http-target.ts`,
+    names: ['HTTPOptions', 'BatchOptions'],
+  },
+  {
+    title: 'Options of toSyslog',
+    file: `${api}/logging/syslog-target.ts`,
+    names: ['SyslogPriority', 'SyslogOptions'],
+  },
   ...sectionsOf(`${api}/stats`, 'stats.'),
+  { title: 'What metrics have in common', file: `${api}/stats/metric.ts`, names: ['Metric'] },
+  { title: 'Members of sluice', file: `${api}/instance.ts`, names: ['Instance'] },
   ...sectionsOf(api).map(section =>
     section.names.includes('dataJSON') ? { ...section, title: 'JSON', names: ['DataJSON'] } : section,
   ),

@@ -52,7 +52,10 @@ export abstract class Logger {
    *
    * @throws TrafficError `BadOption`.
    */
-  toSyslog(priority: SyslogPriority | number = 'INFO', options?: SyslogOptions): this {
+  toSyslog(
+    priority: SyslogPriority | Lowercase<SyslogPriority> | number = 'INFO',
+    options?: SyslogOptions,
+  ): this {
     const severity = severityOf(priority)
     const { address } = parseOptions(syslogOptions, options, 'toSyslog')
     return this.add(

@@ -9,8 +9,20 @@ import { isText, optional, show } from '../../options.ts'
 import { newline } from './stream-target.ts'
 import { defaultBufferLimit, type LogTarget, logTargets, Tally } from './target.ts'
 
-const priorities = ['EMERG', 'ALERT', 'CRIT', 'ERR', 'WARNING', 'NOTICE', 'INFO', 'DEBUG'] as const
-export type SyslogPriority = (typeof priorities)[number] | Lowercase<(typeof priorities)[number]>
+/** How urgent a record is; small letters do as well. */
+export type SyslogPriority = 'EMERG' | 'ALERT' | 'CRIT' | 'ERR' | 'WARNING' | 'NOTICE' | 'INFO' | 'DEBUG'
+
+/** By severity (RFC 5424 §6.2.1). */
+const priorities: readonly SyslogPriority[] = [
+  'EMERG',
+  'ALERT',
+  'CRIT',
+  'ERR',
+  'WARNING',
+  'NOTICE',
+  'INFO',
+  'DEBUG',
+]
 
 export interface SyslogOptions {
   /** 'host:port' of a server that takes datagrams (RFC 5424). Default: the log of this machine. */
@@ -31,7 +43,7 @@ export function severityOf(priority: unknown): number {
   const names: Readonly<Record<string, string>> = { ERROR: 'ERR', WARN: 'WARNING' }
   const given = String(priority).toUpperCase()
   const severity =
-    typeof priority === 'number' ? priority : priorities.indexOf((names[given] ?? given) as 'INFO')
+    typeof priority === 'number' ? priority : priorities.indexOf((names[given] ?? given) as SyslogPriority)
   if (Number.isInteger(severity) && severity >= 0 && severity < priorities.length) return severity
   throw new TrafficError(
     'BadOption',
