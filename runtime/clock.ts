@@ -12,15 +12,18 @@ export const monotonicMs = (): number => performance.now()
 /** The same, and the same in all threads of the process, which `monotonicMs` is not. */
 export const processMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
 
+/** The longest that a timer can wait, 24.8 days: what is longer would fire at once. */
+const longestMs = 2 ** 31 - 1
+
 /** A single timer, for the few places that need one of their own (back-off, drain limits). Returns a function that cancels it. */
 export function after(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, ms)
+  const timer = setTimeout(run, Math.min(ms, longestMs))
   return () => clearTimeout(timer)
 }
 
 /** A timer that repeats and does not keep the process alive. Returns a function that cancels it. */
 export function every(ms: number, run: () => void): () => void {
-  const timer = setInterval(run, ms)
+  const timer = setInterval(run, Math.min(ms, longestMs))
   timer.unref()
   return () => clearInterval(timer)
 }
@@ -30,7 +33,7 @@ const tickMs = 500
 /**
  * A time-out that is restarted often and fires rarely, like a connection's idle limit: `touch()` is one store.
  *
- * All of a thread's deadlines are looked at together every 500 ms, so one fires up to 500 ms late, never early.
+ * All of a thread's deadlines are looked at together every 500 ms, so one fires up to a second late, never early.
  * It costs nothing to touch because the list is not kept in order: looking at 10,000 deadlines takes 30 us.
  */
 export class Deadline {

@@ -144,7 +144,8 @@ export class Data {
   /** Takes the first `count` bytes (or all there are) off the front and returns them. */
   shift(count: number): Data {
     const head = new Data(this)
-    head.end = Math.min(this.end, this.start + Math.max(0, count))
+    // Scripts pass what they have: a fraction or NaN would leave a range that is none.
+    head.end = Math.min(this.end, this.start + Math.max(0, Math.trunc(count) || 0))
     this.start = head.end
     return head
   }
