@@ -24,7 +24,7 @@ class ReplyPort implements EventPort {
   }
 
   process(event: Event): void {
-    this.server.answer(event)
+    this.server.answer(this, event)
   }
 }
 
@@ -32,7 +32,9 @@ class ReplyPort implements EventPort {
 class DemuxHTTP extends HTTPServer {
   private readonly layout: PipelineLayout
   private readonly edge: Edge
-  private readonly replies: ReplyPort
+  /** The port of the current exchange, and that of the one before: what still comes in there comes too late. */
+  private replies: ReplyPort
+  private formerReplies: ReplyPort
   private exchange: Pipeline | null = null
 
   constructor(settings: ServerSettings, layout: PipelineLayout, edge: Edge) {
@@ -40,10 +42,13 @@ class DemuxHTTP extends HTTPServer {
     this.layout = layout
     this.edge = edge
     this.replies = new ReplyPort(this)
+    this.formerReplies = new ReplyPort(this)
   }
 
   protected requestStarted(head: RequestHead): void {
-    const { pipeline } = this
+    const { pipeline, replies } = this
+    this.replies = this.formerReplies
+    this.formerReplies = replies
     this.exchange = this.layout.spawn(
       cloneContext(pipeline.context),
       pipeline.session,
@@ -74,8 +79,8 @@ class DemuxHTTP extends HTTPServer {
     exchange?.stop()
   }
 
-  answer(event: Event): void {
-    this.respond(event)
+  answer(port: ReplyPort, event: Event): void {
+    if (port === this.replies) this.respond(event)
   }
 }
 

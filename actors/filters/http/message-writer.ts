@@ -17,7 +17,6 @@ import {
 import { Data } from '../../../runtime/event.ts'
 import { type Flushable, turn } from '../../../runtime/turn.ts'
 import { type EventPort, Latin1 } from '../../filter.ts'
-import { unknownFraming } from './head-length.ts'
 import { httpDate } from './http-date.ts'
 
 /** Bytes of a body of unknown length that are held to see whether it ends: then it gets a Content-Length. */
@@ -74,7 +73,7 @@ export class MessageWriter implements Flushable {
       return
     }
     const declared = (head as { framing?: Framing }).framing
-    if (declared === undefined || declared === unknownFraming || declared === Framing.none)
+    if (declared === undefined || declared === Framing.unknown || declared === Framing.none)
       this.isHolding = true
     else this.writeHead(declared === Framing.untilClose ? Framing.chunked : declared)
   }

@@ -154,7 +154,7 @@ export function encodeResponseHead(
   if ((head.isTouched && head.isChanged) || head.isLineChanged)
     return buildResponse(head, head, framing, connection)
   let text = head.raw
-  if (framing !== head.framing && framing !== Framing.none) {
+  if (framing === Framing.none ? head.framing === Framing.unknown : framing !== head.framing) {
     const rest = dropFields(text, head.lineEnd, framingFields)
     text = rest + framingLine(isBodilessStatus(head.status) ? Framing.none : framing)
   }
@@ -184,7 +184,12 @@ function buildResponse(
   text += fieldLines(headers, decoded?.parsed, isRequestOwn)
   if (framing !== Framing.none) {
     text += framingLine(isBodilessStatus(status) ? Framing.none : framing)
-  } else if (decoded !== undefined && status >= 200 && status !== 204) {
+  } else if (
+    decoded !== undefined &&
+    decoded.framing !== Framing.unknown &&
+    status >= 200 &&
+    status !== 204
+  ) {
     // What the origin said about the body that a GET would have had was kept from the script: hand it on.
     text += framingLine(decoded.isChunked ? Framing.chunked : decoded.contentLength)
   }

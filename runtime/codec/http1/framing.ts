@@ -10,4 +10,6 @@ export const Framing = {
   chunked: -2,
   /** The body ends where the connection does: responses only. */
   untilClose: -3,
+  /** A filter changes the body: what the head says of its length no longer holds. */
+  unknown: -4,
 } as const
