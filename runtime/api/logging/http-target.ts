@@ -74,6 +74,7 @@ export class HTTPTarget implements LogTarget {
   /** Whether what waits is to be sent although it is not a whole batch. */
   private isDue = false
   private wakeUp: (() => void) | undefined
+  /** When a flush gives up: from then on nothing is tried again until all that waited is dropped. */
   private deadlineMs = Number.POSITIVE_INFINITY
 
   constructor(url: string, options: Resolved<typeof httpOptions>, batch: Resolved<typeof batchOptions>) {
@@ -103,11 +104,11 @@ export class HTTPTarget implements LogTarget {
     this.disarm()
     this.wakeUp?.()
     if (this.records.length > 0) this.sending ??= this.sendAll()
+    else if (this.sending === undefined) this.deadlineMs = Number.POSITIVE_INFINITY
     const { promise: late, resolve } = Promise.withResolvers<void>()
     const cancel = after(limitMs, resolve)
     await Promise.race([this.sending, late])
     cancel()
-    this.deadlineMs = Number.POSITIVE_INFINITY
   }
 
   /** Waits for the batch to be old enough, or for nobody to add to it. */
@@ -141,6 +142,7 @@ export class HTTPTarget implements LogTarget {
       for (const record of batch) this.bytes -= record.length
     }
     this.isDue = false
+    this.deadlineMs = Number.POSITIVE_INFINITY
     this.sending = undefined
     if (this.records.length > 0) this.arm(monotonicMs())
   }
