@@ -2,13 +2,20 @@
 
 import { Buffer } from 'node:buffer'
 
+/** Memory up to this size is kept for the next writer, and what was written is copied out of it; more is handed over. */
+const spareBytes = 64 * 1024
+
+/** Of the last writer that finished; null while one has it. One that never finishes keeps it. */
+let spare: Buffer | null = null
+
 /** Bytes that are put together piece by piece. */
 export class ByteWriter {
   private buffer: Buffer
   private size = 0
 
-  constructor(capacity = 256) {
-    this.buffer = Buffer.allocUnsafeSlow(capacity)
+  constructor() {
+    this.buffer = spare ?? Buffer.allocUnsafeSlow(4096)
+    spare = null
   }
 
   /** Makes room for `count` bytes and returns where they go. The caller writes all of them. */
@@ -62,14 +69,36 @@ export class ByteWriter {
     else for (let i = 0; i < text.length; i++) this.buffer[at + i] = text.charCodeAt(i)
   }
 
+  /** Writes text if it is short and all ASCII, a byte at a time: for such, cheaper than a call into Node. */
+  shortASCII(text: string): boolean {
+    const size = text.length
+    if (size > 32) return false
+    const at = this.claim(size)
+    const { buffer } = this
+    for (let i = 0; i < size; i++) {
+      const unit = text.charCodeAt(i)
+      if (unit >= 0x80) {
+        this.size = at
+        return false
+      }
+      buffer[at + i] = unit
+    }
+    return true
+  }
+
   /** Text as UTF-8, of which `size` is the length in bytes. */
   utf8(text: string, size: number): void {
     const at = this.claim(size)
     this.buffer.write(text, at, size, 'utf8')
   }
 
-  /** The bytes, which are the caller's from now on. */
+  /** The bytes, which are the caller's from now on. Nothing may be written behind it. */
   take(): Buffer {
-    return this.buffer.subarray(0, this.size)
+    const { buffer, size } = this
+    if (buffer.length > spareBytes) return buffer.subarray(0, size)
+    const bytes = Buffer.allocUnsafe(size)
+    buffer.copy(bytes, 0, 0, size)
+    spare = buffer
+    return bytes
   }
 }

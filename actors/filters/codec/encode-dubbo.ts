@@ -81,12 +81,14 @@ class EncodeDubbo extends Filter {
   }
 }
 
-/** A head, or a callback that gives one, in the place of each message's own. */
+/** A head, or a callback that gives one, in the place of each message's own. A single object may be the options. */
 const takeOverride = (call: FilterCall): HeadOverride => {
   const given = call.peek()
-  if (typeof given === 'function') return call.take() as HeadOverride
-  if (typeof given !== 'object' || given === null || 'maxBodySize' in given) return undefined
-  return call.take() as object
+  const isOptions = typeof given === 'object' && given !== null && 'maxBodySize' in given
+  if (isOptions && call.remaining < 2) return undefined
+  // What is neither is left for the check of the options, which says so.
+  if (typeof given !== 'object' && typeof given !== 'function' && given !== undefined) return undefined
+  return (call.take() ?? undefined) as HeadOverride
 }
 
 export const encodeDubbo: FilterDefinition = {

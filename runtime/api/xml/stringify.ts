@@ -14,6 +14,12 @@ const nameShape = new RegExp(
   'u',
 )
 
+/** Nearly all names, found faster. */
+const commonName = /^[A-Za-z_][\w.-]*$/
+
+/** Text that goes as it is, found faster: ASCII without markup. */
+const commonText = /^[ !#-%'-;=?-~]*$/
+
 /** Characters that no XML 1.0 document can have, not even as references (§2.2). */
 const forbidden = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
 
@@ -86,7 +92,7 @@ function attributesOf(node: XMLNode): string {
 }
 
 function checkedName(name: string): string {
-  if (!nameShape.test(name))
+  if (!commonName.test(name) && !nameShape.test(name))
     throw new TrafficError(
       'RuntimeError',
       `${JSON.stringify(name)} is no name of an XML element or attribute`,
@@ -114,7 +120,11 @@ const references: Readonly<Record<string, string>> = {
 }
 
 const escapeText = (text: string): string =>
-  checkedText(text).replace(/[&<>\r]/g, character => references[character] as string)
+  commonText.test(text)
+    ? text
+    : checkedText(text).replace(/[&<>\r]/g, character => references[character] as string)
 
 const escapeAttribute = (text: string): string =>
-  checkedText(text).replace(/[&<>"\t\n\r]/g, character => references[character] as string)
+  commonText.test(text)
+    ? text
+    : checkedText(text).replace(/[&<>"\t\n\r]/g, character => references[character] as string)

@@ -1,7 +1,10 @@
 // Hot path: text without surrogates is decoded and encoded by Node; only the rest goes character by character.
 
-import { Buffer } from 'node:buffer'
+import { Buffer, isAscii } from 'node:buffer'
 import type { ByteWriter } from '../../byte-writer.ts'
+
+/** Text from this length on is asked first whether it is all ASCII, which then takes no look at each byte. */
+const longUnits = 32
 
 /**
  * Hessian counts text in UTF-16 units. Java writes each unit as UTF-8 by itself, so that a character outside the basic
@@ -15,6 +18,10 @@ export class TextReader {
   /** Reads `units` characters. Undefined when they are malformed or go beyond `limit`. */
   read(buffer: Buffer, start: number, limit: number, units: number): string | undefined {
     if (start + units > limit) return undefined
+    if (units >= longUnits && isAscii(buffer.subarray(start, start + units))) {
+      this.end = start + units
+      return buffer.toString('latin1', start, this.end)
+    }
     let at = start
     let left = units
     let isPlain = true
@@ -56,6 +63,7 @@ function joinSurrogates(buffer: Buffer, start: number, end: number): string {
 
 /** Text as bytes, without its length. */
 export function writeText(out: ByteWriter, text: string): void {
+  if (out.shortASCII(text)) return
   if (!/[\ud800-\udfff]/.test(text)) {
     out.utf8(text, Buffer.byteLength(text))
     return
