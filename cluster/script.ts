@@ -1,5 +1,5 @@
 import { builderMethods, definitionOf } from '../actors/script/builder.ts'
-import { dialectGlobals } from '../actors/script/dialect-globals.ts'
+import { dialectGlobals, dialectModuleGlobals } from '../actors/script/dialect-globals.ts'
 import { scriptConsole } from '../observability/script-console.ts'
 import type { Logger } from '../runtime/log.ts'
 import { loadScript } from '../runtime/script/loader.ts'
@@ -12,14 +12,17 @@ export function prepareGlobals(log: Logger): void {
 
 /** Loads what the script built, and tells the log what the loader has to warn of. */
 export async function loadBuilder(script: string, generation: number, log: Logger): Promise<unknown> {
+  const warn = (text: string): void => log.warn(text, { code: 'ScriptWarning', source: 'script' })
   const loaded = await loadScript(script, {
     generation,
     dialectGlobals: { ...dialectGlobals, console: globalThis.console },
+    moduleGlobals: dialectModuleGlobals,
+    warn,
     sluiceModule: new URL('../actors/index.ts', import.meta.url).href,
     isBuilder: value => definitionOf(value) !== undefined,
     methods: builderMethods,
   })
-  for (const warning of loaded.warnings) log.warn(warning, { code: 'ScriptWarning', source: 'script' })
+  for (const warning of loaded.warnings) warn(warning)
   return loaded.value
 }
 

@@ -52,6 +52,17 @@ export interface ScriptAccess {
   callback(callback: Callback): Callback
   named(name: string): Target
   inline(build: Callback, given: StageKind): Target
+  /** A module that the script names by its file, or gives; undefined when `value` is none. */
+  module(value: unknown): UsedModule | undefined
+}
+
+/** Another module of the script. */
+export interface UsedModule {
+  readonly name: string
+  /** Undefined when it has no pipeline of that name. '' is the one without a name. */
+  pipeline(name: string): Target | undefined
+  /** Where on the context its callbacks look for the arguments of `use`; undefined when they do not. */
+  readonly argumentsSlot: string | undefined
 }
 
 /** One call of a filter in a script, while it is turned into a layout. */
@@ -158,6 +169,11 @@ export class FilterCall {
     if (typeof value !== 'function')
       throw new TrafficError('BadOption', `${this.name} wants ${what}, and got ${show(value)}`)
     return value as F
+  }
+
+  /** Another module, by its file or as it was imported; undefined when `value` is none. */
+  module(value: unknown): UsedModule | undefined {
+    return this.finder.module(value)
   }
 
   /** A callback that was found inside of another argument, as filters call it. */

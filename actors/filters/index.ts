@@ -19,6 +19,7 @@ import { mux, muxQueue } from './compose/mux.ts'
 import { chain, pipe, pipeNext } from './compose/pipe.ts'
 import { repeat, replay } from './compose/repeat.ts'
 import { swap } from './compose/swap.ts'
+import { use } from './compose/use.ts'
 import { wait } from './compose/wait.ts'
 import { compressHTTP, compressMessage } from './compression/compress.ts'
 import { decompressHTTP, decompressMessage } from './compression/decompress.ts'
@@ -136,6 +137,7 @@ export const filterTable = [
   throttleConcurrency,
   throttleDataRate,
   throttleMessageRate,
+  use,
   wait,
 ] as const satisfies readonly FilterDefinition[]
 

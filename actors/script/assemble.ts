@@ -1,7 +1,6 @@
 import { TrafficError } from '../../runtime/errors.ts'
 import { nearest } from '../../runtime/nearest.ts'
 import { isFunction, oneOf, optional, parseOptions, type Resolved, show } from '../../runtime/options.ts'
-import { scope } from '../../runtime/script/scope.ts'
 import type { Context } from '../context.ts'
 import type { FilterLayout } from '../filter.ts'
 import {
@@ -10,13 +9,16 @@ import {
   type ScriptAccess,
   type StageKind,
   type Target,
+  type UsedModule,
 } from '../filters/definition.ts'
-import { type FilterDefinition, filtersByName } from '../filters/index.ts'
+import type { FilterDefinition } from '../filters/index.ts'
 import { PipelineLayout } from '../pipeline.ts'
 import { Program, type Surroundings } from '../program.ts'
 import { ListenSource, listenOptions } from '../sources/listen.ts'
 import { TaskSource } from '../sources/task.ts'
-import { PipelineBuilder } from './builder.ts'
+import { definitionOf, PipelineBuilder } from './builder.ts'
+import { at } from './call-site.ts'
+import { inScope, olderArguments, olderBehaviour } from './dialect-behaviour.ts'
 import type { PipelineDefinition, ScriptDefinition, Step } from './script-definition.ts'
 
 export const pipelineOptions = {
@@ -52,49 +54,135 @@ export interface Assembly {
  * @throws TrafficError `BadOption`, `UnknownPipeline` or `ScriptError` whose stack begins where the script errs.
  */
 export function assemble(script: ScriptDefinition, filename: string, surroundings: Surroundings): Assembly {
-  return new Assembler(script, new Program(filename, script.variables, surroundings)).assemble()
+  const variables: Record<string, unknown> = {}
+  const program = new Program(filename, variables, surroundings)
+  const modules = new Modules(program, variables)
+  modules.assembler(script, '')
+  modules.check()
+  return { program, shared: modules.shared }
+}
+
+/** The modules of one program, each read once. */
+class Modules {
+  readonly program: Program
+  readonly shared = new Map<string, SharedPipeline>()
+  /** Of all modules, with their initial values: what every new context begins as. */
+  private readonly variables: Record<string, unknown>
+  private readonly assemblers = new Map<ScriptDefinition, Assembler>()
+
+  constructor(program: Program, variables: Record<string, unknown>) {
+    this.program = program
+    this.variables = variables
+  }
+
+  /** Modules so far. */
+  get count(): number {
+    return this.assemblers.size
+  }
+
+  /** @param name tells its pipelines from those of others; '' for the main script's */
+  assembler(script: ScriptDefinition, name: string): Assembler {
+    let assembler = this.assemblers.get(script)
+    if (assembler === undefined) {
+      this.addVariables(script)
+      assembler = new Assembler(script, this, name)
+      this.assemblers.set(script, assembler)
+      assembler.assemble()
+    }
+    return assembler
+  }
+
+  private addVariables(script: ScriptDefinition): void {
+    for (const [slot, value] of Object.entries(script.variables)) {
+      if (Object.hasOwn(this.variables, slot))
+        throw new TrafficError(
+          'ScriptError',
+          `two modules have a variable '${slot}'; export it from one and import it in the other, or give one another name`,
+        )
+      this.variables[slot] = value
+    }
+    for (const { name, namespace, site, slot, value } of script.exports)
+      at(site, () => {
+        if (Object.hasOwn(this.variables, slot))
+          throw new TrafficError(
+            'ScriptError',
+            `'${name}' is declared already, and exported as '${namespace}' again`,
+          )
+        this.variables[slot] = value
+      })
+  }
+
+  /** What is imported must be exported, by a module that may have been read later. */
+  check(): void {
+    const scripts = [...this.assemblers.keys()]
+    for (const { name, namespace, site } of scripts.flatMap(script => script.imports))
+      at(site, () => {
+        const exported = scripts.flatMap(script => script.exports)
+        if (exported.some(each => each.name === name && each.namespace === namespace)) return
+        const near = nearest(
+          name,
+          exported.filter(each => each.namespace === namespace).map(each => each.name),
+        )
+        throw new TrafficError(
+          'ScriptError',
+          `no module exports '${name}' as '${namespace}'; ${near === undefined ? `write export('${namespace}', { ${name}: … }) in the one that has it` : `did you mean '${near}'?`}`,
+        )
+      })
+  }
 }
 
 class Assembler implements ScriptAccess {
   private readonly script: ScriptDefinition
   private readonly program: Program
-  private readonly shared = new Map<string, SharedPipeline>()
+  private readonly modules: Modules
+  /** Tells its pipelines from those of other modules; '' for the main script's. */
+  private readonly name: string
+  private readonly pipelines: Map<string, PipelineLayout>
   private inlined = 0
   /** Name of the pipeline being read, for naming those inside it. */
   private within = ''
 
-  constructor(script: ScriptDefinition, program: Program) {
+  constructor(script: ScriptDefinition, modules: Modules, name: string) {
     this.script = script
-    this.program = program
+    this.modules = modules
+    this.program = modules.program
+    this.name = name
+    this.pipelines = name === '' ? this.program.pipelines : new Map()
   }
 
-  assemble(): Assembly {
-    const { program, script } = this
+  assemble(): void {
+    const { pipelines, script } = this
     // Named ones first: pipelines may refer to others that come later, or to themselves.
     for (const definition of script.pipelines)
       if (definition.source === 'pipeline') at(definition.site, () => this.declarePipeline(definition))
     for (const definition of script.pipelines) {
-      const layout = program.pipelines.get(definition.name)
+      const layout = pipelines.get(definition.name)
       const isNamed = definition.source === 'pipeline' && layout !== undefined
-      const target = isNamed ? layout : new PipelineLayout(definition.name)
-      target.filters = this.read(definition.steps, stageOf(definition), definition.name).filters
+      const target = isNamed ? layout : new PipelineLayout(this.qualified(definition.name))
+      target.filters = this.read(definition.steps, stageOf(definition), target.name).filters
       if (!isNamed) at(definition.site, () => this.addSource(definition, target))
     }
-    return { program, shared: this.shared }
+  }
+
+  private qualified(pipeline: string): string {
+    return this.name === '' ? pipeline : `${this.name}:${pipeline}`
   }
 
   private declarePipeline(definition: PipelineDefinition): void {
-    const { pipelines } = this.program
+    const { pipelines } = this
     const [name, options] = definition.args
-    if (typeof name !== 'string' || name === '')
+    if (typeof name !== 'string' || (name === '' && !this.script.isDialect))
       throw new TrafficError('BadOption', `pipeline() wants a name, and got ${show(name)}`)
     if (pipelines.has(name))
       throw new TrafficError('ScriptError', `there are two pipelines with the name '${name}'`)
     const { placement, key } = parseOptions(pipelineOptions, options, 'pipeline')
-    const layout = new PipelineLayout(name)
+    const layout = new PipelineLayout(this.qualified(name))
     pipelines.set(name, layout)
     if (placement === 'node')
-      this.shared.set(name, { layout, key: key && (this.callback(key) as SharedPipeline['key']) })
+      this.modules.shared.set(layout.name, {
+        layout,
+        key: key && (this.callback(key) as SharedPipeline['key']),
+      })
     else if (key !== undefined)
       throw new TrafficError('BadOption', "option 'key' of pipeline goes with placement 'node'")
   }
@@ -166,9 +254,9 @@ class Assembler implements ScriptAccess {
   }
 
   named(name: string): Target {
-    const layout = this.program.pipelines.get(name)
+    const layout = this.pipelines.get(name)
     if (layout === undefined) {
-      const names = [...this.program.pipelines.keys()]
+      const names = [...this.pipelines.keys()]
       const near = nearest(name, names)
       const known =
         names.length === 0
@@ -179,7 +267,34 @@ class Assembler implements ScriptAccess {
         `'${name}'; ${near === undefined ? known : `did you mean '${near}'?`}`,
       )
     }
-    return this.shared.has(name) ? { kind: 'node', name } : { kind: 'local', layout }
+    return this.targetOf(layout)
+  }
+
+  private targetOf(layout: PipelineLayout): Target {
+    return this.modules.shared.has(layout.name)
+      ? { kind: 'node', name: layout.name }
+      : { kind: 'local', layout }
+  }
+
+  module(value: unknown): UsedModule | undefined {
+    if (typeof value === 'string') {
+      const loaded = this.script.module?.load(value)
+      return loaded && this.use(definitionOf(loaded.value) as ScriptDefinition, value)
+    }
+    const definition = definitionOf(value)
+    return definition && this.use(definition, `module-${this.modules.count}`)
+  }
+
+  private use(definition: ScriptDefinition, name: string): UsedModule {
+    const assembler = this.modules.assembler(definition, name)
+    return {
+      name,
+      pipeline: pipeline => {
+        const layout = assembler.pipelines.get(pipeline)
+        return layout && assembler.targetOf(layout)
+      },
+      argumentsSlot: definition.module?.usesArguments ? definition.slot('__argv') : undefined,
+    }
   }
 
   inline(build: Callback, given: StageKind): Target {
@@ -199,55 +314,3 @@ class Assembler implements ScriptAccess {
 
 const stageOf = ({ source }: PipelineDefinition): StageKind =>
   source === 'listen' ? 'bytes' : source === 'task' ? 'messages' : 'any'
-
-/** Runs `work`; what it throws points at the call in the script. */
-function at<T>(site: Error, work: () => T): T {
-  try {
-    return work()
-  } catch (thrown) {
-    // An error of a call inside a sub-pipeline has its own place already.
-    if (thrown instanceof TrafficError && !placed.has(thrown)) {
-      placed.add(thrown)
-      const [, ...frames] = (site.stack ?? '').split('\n')
-      thrown.stack = `${thrown.name}: ${thrown.message}\n${frames.join('\n')}`
-    }
-    throw thrown
-  }
-}
-
-const placed = new WeakSet<TrafficError>()
-
-/** A callback of the dialect: it finds the context in the scope, and is given only what Pipy gives it. */
-function inScope(callback: Callback): Callback {
-  const call = callback as unknown as (...subjects: unknown[]) => unknown
-  // Parameters by name: a rest parameter would allocate an array per event. No callback has more than three subjects.
-  return function (a: unknown, b?: unknown, c?: unknown, d?: unknown): unknown {
-    const outer = scope.current
-    // biome-ignore lint/complexity/noArguments: only its length is read
-    const count = arguments.length
-    scope.current = (count > 3 ? d : count === 3 ? c : count === 2 ? b : a) as object
-    try {
-      return count > 3 ? call(a, b, c) : count === 3 ? call(a, b) : count === 2 ? call(a) : call()
-    } finally {
-      scope.current = outer
-    }
-  } as Callback
-}
-
-/**
- * Filters whose older generation, told by a pipeline named as first argument, had another behaviour: demux kept the
- * order of the messages, and mux had one session per key.
- */
-function olderBehaviour(step: Step): FilterDefinition {
-  const { definition, args, attached } = step
-  if (attached !== undefined || typeof args[0] !== 'string') return definition
-  if (definition.name === 'demux') return filtersByName.get('demuxQueue') as FilterDefinition
-  if (definition.name === 'mux') return filtersByName.get('muxQueue') as FilterDefinition
-  return definition
-}
-
-function olderArguments(step: Step, definition: FilterDefinition): readonly unknown[] {
-  if (definition === step.definition || definition.name !== 'muxQueue') return step.args
-  const [target, key, options] = step.args
-  return [target, key, { maxSessions: 1, ...(options as object | undefined) }]
-}

@@ -1,5 +1,6 @@
 import { TrafficError } from '../../runtime/errors.ts'
 import { show } from '../../runtime/options.ts'
+import type { DialectModule } from '../../runtime/script/dialect-modules.ts'
 import { type FilterDefinition, filtersByName } from '../filters/index.ts'
 import { type PipelineDefinition, ScriptDefinition, type Step } from './script-definition.ts'
 import type { Script } from './types.ts'
@@ -35,6 +36,8 @@ export class PipelineBuilder {
         `to() wants the name of a pipeline or $ => $…, and got ${show(target)}`,
       )
     }
+    if (last.attached !== undefined)
+      throw new TrafficError('ScriptError', `${last.definition.name} has its sub-pipeline already`)
     last.attached = target
     return this
   }
@@ -79,7 +82,7 @@ const brand = Symbol.for('sluice.script')
 export class ScriptBuilder extends PipelineBuilder {
   readonly [brand]: ScriptDefinition
 
-  constructor(variables: unknown, isDialect: boolean) {
+  constructor(variables: unknown, isDialect: boolean, module?: DialectModule) {
     super()
     const values = typeof variables === 'function' ? (variables as () => unknown)() : (variables ?? {})
     if (typeof values !== 'object' || values === null) {
@@ -88,7 +91,7 @@ export class ScriptBuilder extends PipelineBuilder {
         `the variables of a script are an object, as in { target: undefined }, and not ${show(values)}`,
       )
     }
-    this[brand] = new ScriptDefinition({ ...values }, isDialect)
+    this[brand] = new ScriptDefinition({ ...values }, isDialect, module)
   }
 
   /** Begins a pipeline for each connection to an address. */
@@ -101,9 +104,44 @@ export class ScriptBuilder extends PipelineBuilder {
     return this.begin('task', `task-${when ?? 'once'}`, [when], this.task)
   }
 
-  /** Begins a pipeline that others refer to by its name. */
-  pipeline(name: string, options?: unknown): this {
+  /** Begins a pipeline that others refer to by its name; one without a name is what `chain` enters a module by. */
+  pipeline(name: string = '', options?: unknown): this {
     return this.begin('pipeline', String(name), [name, options], this.pipeline)
+  }
+
+  /** Declares variables that other modules may import. */
+  export(namespace: string, variables: Readonly<Record<string, unknown>>): this {
+    if (typeof namespace !== 'string' || typeof variables !== 'object' || variables === null)
+      throw new TrafficError(
+        'BadOption',
+        `export wants a namespace and variables, as in export('proxy', { target: undefined }), and got ${show(namespace)} and ${show(variables)}`,
+      )
+    const definition = this[brand]
+    const site = siteOf(this.export)
+    for (const [name, value] of Object.entries(variables))
+      definition.exports.push({ namespace, name, slot: definition.slot(name, namespace), value, site })
+    return this
+  }
+
+  /** Makes variables that another module exports this module's as well. */
+  import(variables: Readonly<Record<string, string>>): this {
+    const isMap = typeof variables === 'object' && variables !== null
+    if (!isMap || !Object.values(variables).every(namespace => typeof namespace === 'string'))
+      throw new TrafficError(
+        'BadOption',
+        `import wants the namespace of each variable, as in import({ target: 'proxy' }), and got ${show(variables)}`,
+      )
+    const definition = this[brand]
+    const site = siteOf(this.import)
+    for (const [name, namespace] of Object.entries(variables))
+      definition.imports.push({
+        namespace,
+        name,
+        slot: definition.slot(name, namespace),
+        value: undefined,
+        site,
+      })
+    return this
   }
 
   private begin(
@@ -127,7 +165,15 @@ export function definitionOf(value: unknown): ScriptDefinition | undefined {
 }
 
 /** Names of the builder's methods, for advice on a mistyped one. */
-export const builderMethods: readonly string[] = ['listen', 'task', 'pipeline', 'to', ...filtersByName.keys()]
+export const builderMethods: readonly string[] = [
+  'listen',
+  'task',
+  'pipeline',
+  'import',
+  'export',
+  'to',
+  ...filtersByName.keys(),
+]
 
 /**
  * Begins a script.

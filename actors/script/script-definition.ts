@@ -1,3 +1,4 @@
+import type { DialectModule } from '../../runtime/script/dialect-modules.ts'
 import type { FilterDefinition } from '../filters/index.ts'
 
 /** One call of a filter, as the script made it. */
@@ -19,15 +20,41 @@ export interface PipelineDefinition {
   readonly steps: Step[]
 }
 
+/** A context variable that a module shares with others. */
+export interface SharedVariable {
+  readonly namespace: string
+  readonly name: string
+  readonly slot: string
+  /** Its initial value, when it is exported. */
+  readonly value: unknown
+  readonly site: Error
+}
+
 /** All that a script has said, not yet checked. */
 export class ScriptDefinition {
   readonly variables: Readonly<Record<string, unknown>>
   /** Callbacks find the context in the current scope instead of being given it. */
   readonly isDialect: boolean
   readonly pipelines: PipelineDefinition[] = []
+  readonly exports: SharedVariable[] = []
+  readonly imports: SharedVariable[] = []
+  /** The file that it is, when it is one of the dialect. */
+  readonly module: DialectModule | undefined
 
-  constructor(variables: Readonly<Record<string, unknown>>, isDialect: boolean) {
-    this.variables = variables
+  constructor(
+    variables: Readonly<Record<string, unknown>>,
+    isDialect: boolean,
+    module: DialectModule | undefined,
+  ) {
     this.isDialect = isDialect
+    this.module = module
+    this.variables = Object.fromEntries(
+      Object.entries(variables).map(([name, value]) => [this.slot(name), value]),
+    )
+  }
+
+  /** Property of the context that holds a variable. */
+  slot(name: string, namespace?: string): string {
+    return this.module?.slot(name, namespace) ?? name
   }
 }

@@ -3,13 +3,44 @@
  * same rules.
  */
 
+import type { X509Certificate } from 'node:crypto'
 import type { ProxyHeader, ProxyHeaderLike } from '../../runtime/codec/proxy-protocol/index.ts'
 import type { SOCKSRequest } from '../../runtime/codec/socks/index.ts'
 import type { Head } from '../../runtime/event.ts'
+import type { TLSHandshake } from '../../runtime/net/tls-stream.ts'
+import type { Certificate, PEM, TLSSessionState } from '../filters/tls/tls-options.ts'
 import type { Ctx, Duration, FromContext, Needs, Promisable, Stage } from './types.ts'
 
 interface HandshakeOptions {
   handshakeTimeout?: Duration
+}
+
+interface TLSOptions<V> extends HandshakeOptions {
+  /** Authorities, as PEM. */
+  trusted?: PEM | readonly PEM[]
+  minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  maxVersion?: 'TLSv1.2' | 'TLSv1.3'
+  ciphers?: string
+  handshake?: (handshake: TLSHandshake, ctx: Ctx<V>) => unknown
+  onState?: (session: TLSSessionState, ctx: Ctx<V>) => unknown
+}
+
+type Verify<V> = (ok: boolean, peer: X509Certificate | undefined, ctx: Ctx<V>) => unknown
+
+export interface AcceptTLSOptions<V> extends TLSOptions<V> {
+  certificate:
+    | Certificate
+    | ((serverName: string | undefined, ctx: Ctx<V>) => Promisable<Certificate | null | undefined>)
+  alpn?: readonly string[] | ((offered: readonly string[], ctx: Ctx<V>) => string | number | undefined)
+  dhparam?: string
+  verify?: Verify<V>
+}
+
+export interface ConnectTLSOptions<V> extends TLSOptions<V> {
+  certificate?: Certificate | FromContext<V, Certificate | undefined>
+  sni?: string | FromContext<V, string | undefined>
+  alpn?: string | readonly string[]
+  verify?: boolean | Verify<V>
 }
 
 /** A filter whose sub-pipeline is given bytes, and which gives bytes itself. */
@@ -26,6 +57,10 @@ interface TunnelFilters<V, T extends boolean> {
     grant: (request: SOCKSRequest, ctx: Ctx<V>) => Promisable<unknown>,
     options?: HandshakeOptions,
   ): Wraps<V, T>
+  /** Accepts TLS and sends the plain stream to a pipeline */
+  acceptTLS(options: AcceptTLSOptions<V>): Wraps<V, T>
+  /** Speaks TLS with a server, over a pipeline */
+  connectTLS(options?: ConnectTLSOptions<V>): Wraps<V, T>
   /** Puts a PROXY protocol header in front of a stream that goes over a pipeline */
   connectProxyProtocol(header?: ProxyHeaderLike | FromContext<V, Promisable<ProxyHeaderLike>>): Wraps<V, T>
   /** Connects to a target through a SOCKS5 proxy, over a pipeline */

@@ -219,7 +219,17 @@ export interface Sources<V> {
 }
 
 /** A script, before its first pipeline. */
-export interface Script<V> extends Sources<V> {}
+export interface Script<V> extends Sources<V> {
+  /** Declares variables that other modules may import. */
+  export<E extends object>(namespace: string, variables: E): Script<V & E>
+  /** Makes variables that another module exports this module's as well: their types, and the namespace of each. */
+  import<I extends object>(variables: { readonly [N in keyof I]: string }): Script<V & I>
+}
+
+/** A module that another one uses: what its `sluice()…` gave. */
+export interface Module {
+  readonly kind?: Kind
+}
 
 /** Filters that stand anywhere. */
 interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends AnyStage {
@@ -330,6 +340,18 @@ interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends
   ): Stage<V, 'any', Head, T>
   /** Exchanges events with the other streams of a hub */
   swap(hub: Hub | FromContext<V, Hub>): this
+  /** Sends events to pipelines in other modules */
+  use(
+    modules: Module | readonly Module[],
+    pipeline: string,
+    turnDown?: FromContext<V, unknown>,
+  ): Stage<V, 'any', Head, T>
+  use(
+    modules: Module | readonly Module[],
+    pipeline: string,
+    pipelineDown: string,
+    turnDown?: FromContext<V, unknown>,
+  ): Stage<V, 'any', Head, T>
   /** Buffers up events until a condition is fulfilled */
   wait(condition: FromContext<V, unknown>, options?: { timeout?: Duration }): this
   /** Inserts events in front of a stream */

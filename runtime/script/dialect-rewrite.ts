@@ -27,6 +27,8 @@ export interface RewrittenDialect {
   readonly variables: ContextVariables
   /** Context variables that nothing reads or writes. */
   readonly unused: readonly string[]
+  /** It reads the arguments that `use` gives a module. */
+  readonly usesArguments: boolean
   /** Names declared by the program, which no parameter may have. */
   readonly topLevel: ReadonlySet<string>
 }
@@ -41,11 +43,19 @@ export const dialectSyntax: Options = {
   allowHashBang: true,
 }
 
+/** Property of the context for a variable, of a namespace when it is exported or imported. */
+export type SlotOf = (name: string, namespace: string | undefined) => string
+
 /**
  * @param globals names that the script may read without declaring them.
  * @throws ScriptError when the script uses or assigns a name that nobody declares.
  */
-export function rewriteDialect(file: string, source: string, globals: ReadonlySet<string>): RewrittenDialect {
+export function rewriteDialect(
+  file: string,
+  source: string,
+  globals: ReadonlySet<string>,
+  slotOf: SlotOf,
+): RewrittenDialect {
   const tokens: Token[] = []
   const program = parse(source, { ...dialectSyntax, onToken: tokens })
   const lexical = lexicalScopes(program)
@@ -61,7 +71,9 @@ export function rewriteDialect(file: string, source: string, globals: ReadonlySe
   const used = new Set(uses.map(use => use.node.name))
   refuseUnknown(file, source, lexical, isVariable, globals, variables)
   const prefix = unusedPrefix(source)
-  const rewriter = new Rewriter(source, tokens, lexical, prefix)
+  const propertyOf = (name: string): string =>
+    name === '__inbound' || name === '__thread' ? name : slotOf(name, variables.declared.get(name)?.namespace)
+  const rewriter = new Rewriter(source, tokens, lexical, prefix, propertyOf)
   return {
     ...rewriter.run(program, uses),
     now: `${prefix}now`,
@@ -71,6 +83,7 @@ export function rewriteDialect(file: string, source: string, globals: ReadonlySe
     unused: [...variables.declared]
       .filter(([name, { exported }]) => !exported && !used.has(name))
       .map(([name]) => name),
+    usesArguments: used.has('__argv'),
     topLevel: lexical.topLevel,
   }
 }
@@ -123,15 +136,23 @@ class Rewriter {
   private readonly lexical: Lexical
   private readonly prefix: string
   private readonly edits: SourceEdits
+  private readonly propertyOf: (name: string) => string
   /** Number of the captured context of each region that captures one. */
   private readonly captures = new Map<Region, number>()
 
-  constructor(source: string, tokens: readonly Token[], lexical: Lexical, prefix: string) {
+  constructor(
+    source: string,
+    tokens: readonly Token[],
+    lexical: Lexical,
+    prefix: string,
+    propertyOf: (name: string) => string,
+  ) {
     this.source = source
     this.tokens = tokens
     this.lexical = lexical
     this.prefix = prefix
     this.edits = new SourceEdits(source)
+    this.propertyOf = propertyOf
   }
 
   run(
@@ -192,7 +213,8 @@ class Rewriter {
       use.place === 'body'
         ? `${this.prefix}${this.captures.get(use.region)}`
         : `(${this.current(use.place === 'parameter' ? (use.region.parent ?? use.region) : use.region)})`
-    const property = `${context}.${name}`
+    const slot = this.propertyOf(name)
+    const property = slot === name ? `${context}.${name}` : `${context}[${JSON.stringify(slot)}]`
     switch (use.role) {
       case 'shorthand':
       case 'shorthand-write':

@@ -3,19 +3,30 @@
 import type { AnyNode, CallExpression, Expression, Program, SpreadElement } from 'acorn'
 import { childrenOf, isFunction } from './syntax-tree.ts'
 
+export interface DeclaredVariable {
+  readonly line: number
+  readonly exported: boolean
+  /** What it is exported as, or imported from. */
+  readonly namespace: string | undefined
+}
+
 export interface ContextVariables {
   /** Line and use of each name. */
-  readonly declared: ReadonlyMap<string, { readonly line: number; readonly exported: boolean }>
+  readonly declared: ReadonlyMap<string, DeclaredVariable>
   /** True when `pipy` is given more than can be read from the text: then any unknown name may be a variable. */
   readonly open: boolean
 }
 
 /** @param isPipy tells whether an identifier at this offset is the global `pipy`. */
 export function contextVariables(program: Program, isPipy: (start: number) => boolean): ContextVariables {
-  const declared = new Map<string, { line: number; exported: boolean }>()
+  const declared = new Map<string, DeclaredVariable>()
   let open = false
 
-  const declare = (argument: Expression | SpreadElement | undefined, exported: boolean): void => {
+  const declare = (
+    argument: Expression | SpreadElement | undefined,
+    exported: boolean,
+    namespaceOf: (value: AnyNode) => string | undefined,
+  ): void => {
     if (argument === undefined) return
     const literals = objectLiterals(argument)
     if (literals === undefined) {
@@ -32,6 +43,9 @@ export function contextVariables(program: Program, isPipy: (start: number) => bo
           declared.set(name, {
             line: property.loc?.start.line ?? 1,
             exported: exported || declared.get(name)?.exported === true,
+            namespace:
+              (property.type === 'Property' ? namespaceOf(property.value) : undefined) ??
+              declared.get(name)?.namespace,
           })
       }
     }
@@ -40,15 +54,19 @@ export function contextVariables(program: Program, isPipy: (start: number) => bo
   const visit = (node: AnyNode): void => {
     if (node.type === 'CallExpression') {
       const { callee } = node
-      if (callee.type === 'Identifier' && isPipy(callee.start)) declare(node.arguments[0], false)
+      if (callee.type === 'Identifier' && isPipy(callee.start))
+        declare(node.arguments[0], false, () => undefined)
       else if (
         callee.type === 'MemberExpression' &&
         !callee.computed &&
         callee.property.type === 'Identifier'
       ) {
         const name = callee.property.name
-        if (name === 'export' && startsWithPipy(node, isPipy)) declare(node.arguments[1], true)
-        if (name === 'import' && startsWithPipy(node, isPipy)) declare(node.arguments[0], false)
+        if (name === 'export' && startsWithPipy(node, isPipy)) {
+          const namespace = textOf(node.arguments[0])
+          declare(node.arguments[1], true, () => namespace)
+        }
+        if (name === 'import' && startsWithPipy(node, isPipy)) declare(node.arguments[0], false, textOf)
       }
     }
     for (const child of childrenOf(node)) visit(child)
@@ -56,6 +74,10 @@ export function contextVariables(program: Program, isPipy: (start: number) => bo
   visit(program)
   return { declared, open }
 }
+
+/** The value of a literal text. */
+const textOf = (node: AnyNode | undefined): string | undefined =>
+  node?.type === 'Literal' && typeof node.value === 'string' ? node.value : undefined
 
 /** True for `pipy(…).a(…).b(…)`. */
 function startsWithPipy(call: CallExpression, isPipy: (start: number) => boolean): boolean {

@@ -5,29 +5,35 @@
 
 import vm from 'node:vm'
 import { TrafficError } from '../errors.ts'
-import { rewriteDialect } from './dialect-rewrite.ts'
+import { rewriteDialect, type SlotOf } from './dialect-rewrite.ts'
 import { rememberScript } from './known-scripts.ts'
 import { scope } from './scope.ts'
 
 export interface DialectResult {
   /** The value of the program's last expression, or what `pipy()` returned last when that has none. */
   readonly value: unknown
+  /** The value of the program's last expression, whatever it is. */
+  readonly result: unknown
   /** What may be a mistake, as `file:line: text`. */
   readonly warnings: readonly string[]
   /** Context variables that the script declares. */
   readonly variables: readonly string[]
+  /** It reads the arguments that `use` gives a module. */
+  readonly usesArguments: boolean
 }
 
 /**
  * Runs a dialect script.
  *
  * @param globals what the script finds as global names, `pipy` among them.
+ * @param slotOf where on the context a variable lives: under its own name, when the script is one file.
  * @throws whatever the script throws; ScriptError when it uses a name that nobody declares.
  */
 export function runDialect(
   file: string,
   source: string,
   globals: Readonly<Record<string, unknown>>,
+  slotOf: SlotOf = name => name,
 ): DialectResult {
   rememberScript(file, { source })
   let built: unknown
@@ -39,7 +45,7 @@ export function runDialect(
         return built
       },
     })
-  const rewritten = rewriteDialect(file, source, new Set(Object.keys(given)))
+  const rewritten = rewriteDialect(file, source, new Set(Object.keys(given)), slotOf)
   rememberScript(file, { source, columnOf: rewritten.columnOf })
   const names = Object.keys(given).filter(name => !rewritten.topLevel.has(name))
   const run = vm.compileFunction(
@@ -50,6 +56,8 @@ export function runDialect(
   const result: unknown = run(scope, noContext, plain, ...names.map(name => given[name]))
   return {
     value: typeof result === 'object' && result !== null ? result : built,
+    result,
+    usesArguments: rewritten.usesArguments,
     variables: [...rewritten.variables.declared.keys()],
     warnings: rewritten.unused.map(
       name =>

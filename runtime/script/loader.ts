@@ -4,7 +4,7 @@ import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { codebase } from './codebase.ts'
-import { runDialect } from './dialect.ts'
+import { type DialectModule, DialectModules } from './dialect-modules.ts'
 import { knownScript, rememberScript } from './known-scripts.ts'
 import { generationUrl, installHooks, withFilesRead } from './module-hooks.ts'
 import { type ReportContext, ScriptError } from './script-error.ts'
@@ -15,6 +15,10 @@ export interface LoadOptions {
   readonly generation: number
   /** What a dialect script finds as global names, `pipy` among them. */
   readonly dialectGlobals: Readonly<Record<string, unknown>>
+  /** What each file of a dialect script finds besides, made for that file. */
+  readonly moduleGlobals?: ((module: DialectModule) => Readonly<Record<string, unknown>>) | undefined
+  /** Takes what may be a mistake in modules that a dialect script uses, as `file:line: text`. */
+  readonly warn?: ((text: string) => void) | undefined
   /** URL of the module that `import … from 'sluice'` means. */
   readonly sluiceModule: string
   /** Tells whether a value is what a script must give. Default: any object. */
@@ -61,25 +65,26 @@ export async function loadScript(path: string, options: LoadOptions): Promise<Lo
 }
 
 /**
- * Runs a script in Pipy's dialect at once; also for the modules that such a script names while it loads.
+ * Runs a script in Pipy's dialect at once. Modules that it uses are loaded when its builder asks for them.
  *
  * @throws ScriptError, and nothing else, whatever is wrong with the script.
  */
 export function loadDialect(path: string, options: LoadOptions): LoadedScript {
   const file = findScript(path)
-  const source = readSource(file)
+  codebase.enter(file)
   installHooks(options.sluiceModule)
-  try {
-    const { value, warnings } = runDialect(file, source, options.dialectGlobals)
-    return {
-      kind: 'dialect',
-      value: builderOf(value, file, options, 'the script'),
-      url: pathToFileURL(file).href,
-      warnings,
-    }
-  } catch (thrown) {
-    throw ScriptError.of(thrown, reportContext(file, options))
-  }
+  const warnings: string[] = []
+  let warn = (text: string): void => void warnings.push(text)
+  const modules = new DialectModules(file, {
+    globals: module => ({ ...options.dialectGlobals, ...options.moduleGlobals?.(module) }),
+    read: readSource,
+    accept: (value, of) => builderOf(value, of, options, of === file ? 'the script' : 'the module'),
+    explain: (thrown, of) => ScriptError.of(thrown, reportContext(of, options)),
+    warn: text => warn(text),
+  })
+  const { value } = modules.load(file)
+  warn = options.warn ?? (() => {})
+  return { kind: 'dialect', value, url: pathToFileURL(file).href, warnings }
 }
 
 const isTypeScript = (file: string): boolean => /\.m?ts$/.test(file)

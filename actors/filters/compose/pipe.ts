@@ -173,7 +173,7 @@ export const chain: FilterDefinition = {
   aliases: [],
   signature: '([targets])',
   summary: 'Sends events through a chain of pipelines',
-  doc: 'With an array of pipelines (names or $ => $…), the same as pipe; without arguments, the same as pipeNext.',
+  doc: 'With an array of pipelines (names, $ => $…, or modules, of which the pipeline without a name is meant), the same as pipe; without arguments, the same as pipeNext.',
   accepts: 'any',
   emits: 'any',
   sub: 'same',
@@ -185,7 +185,7 @@ export const chain: FilterDefinition = {
     call.end()
     if (!Array.isArray(given))
       throw new TrafficError('BadOption', `chain wants an array of pipelines, and got ${show(given)}`)
-    const layouts = given.map(each => call.localTarget(call.resolve(each)))
+    const layouts = given.map(each => call.localTarget(call.module(each)?.pipeline('') ?? call.resolve(each)))
     const to = layouts.map(layout => layout.name).join(' → ') || 'nothing'
     const way = wayThrough(layouts, call.edge('link', to, 'block'), true)
     return { name: 'chain', create: () => new Pipe(way) }
