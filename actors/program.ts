@@ -22,6 +22,8 @@ export interface Surroundings {
     address: string,
     port: number,
   ) => Promise<{ readonly fd?: number | undefined; readonly port: number }>
+  /** Calls `run` whenever the process gets a signal. Returns a function that calls it off. */
+  readonly onSignal?: ((signal: string, run: () => void) => () => void) | undefined
 }
 
 /** A source of sessions: `listen`, `task`. */

@@ -20,6 +20,8 @@ export interface HostEnvironment {
     address: string,
     port: number,
   ) => Promise<{ readonly fd?: number | undefined; readonly port: number }>
+  /** Calls `run` whenever the process gets a signal. Returns a function that calls it off. */
+  readonly onSignal?: ((signal: string, run: () => void) => () => void) | undefined
   /** The way to the other threads; undefined when there are none. */
   readonly mesh: Mesh | undefined
   readonly log: Logger
@@ -137,6 +139,7 @@ export class ThreadHost {
       explain: fault => explain(fault, env.script),
       nodePipelines: this.nodeHost,
       acquireSocket: env.acquireSocket,
+      onSignal: env.onSignal,
     }
     return assemble(definition, env.script ?? '', surroundings)
   }

@@ -46,7 +46,11 @@ export interface ListeningOn {
   readonly port: number
 }
 
-export type NoteToThread = MeshNotice | { readonly kind: 'stop' }
+export type NoteToThread =
+  | MeshNotice
+  | { readonly kind: 'stop' }
+  /** The process got a signal that the thread asked for. */
+  | { readonly kind: 'signal'; readonly signal: string }
 
 export type NoteToMain =
   | {
@@ -62,6 +66,8 @@ export type NoteToMain =
   /** The script asks for the end of the process, or to be loaded anew. */
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'restart' }
+  /** The script has a task for this signal: tell when the process gets it. */
+  | { readonly kind: 'watch-signal'; readonly signal: string }
 
 export type RequestToThread =
   /** Answer: ReloadAnswer */

@@ -13,6 +13,7 @@ import type {
   SocketAnswer,
   ThreadSetup,
 } from './protocol.ts'
+import { SignalRelay } from './signal-relay.ts'
 
 /** One worker thread as the main thread sees it. */
 export class ServingThread {
@@ -69,6 +70,9 @@ export class Threads implements PoolListener {
   private readonly exchange: MeshExchange
   private readonly bySlot = new Map<number, ServingThread>()
   private readonly listener: ThreadsListener
+  private readonly signals = new SignalRelay(signal => {
+    for (const thread of this.ready) thread.dialogue.tell({ kind: 'signal', signal })
+  })
 
   constructor(options: ThreadsOptions) {
     this.listener = options.listener
@@ -113,6 +117,7 @@ export class Threads implements PoolListener {
   /** Tells all to stop, and ends those that have not after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     this.pool.expectEnd()
+    this.signals.close()
     for (const thread of this.all) thread.dialogue.tell({ kind: 'stop' })
     await this.pool.close(graceMs)
     for (const thread of this.all) thread.dialogue.close(new TrafficError('ThreadDied', 'the process ends'))
@@ -151,6 +156,9 @@ export class Threads implements PoolListener {
         return
       case 'failed':
         this.listener.failed(thread, note.text)
+        return
+      case 'watch-signal':
+        this.signals.watch(note.signal)
         return
       case 'log':
         this.listener.logged(note.records)

@@ -58,6 +58,8 @@ class Shard {
   private readonly log: Logger
   private readonly gauge: LoopGauge
   private transport: Transport | undefined
+  /** What is to be done at signals of the process. */
+  private readonly signals = new Map<string, Set<() => void>>()
   private engine: ThreadHost | undefined
   /** What runs, what is ready to take its place, and what it took the place of. */
   private current: Prepared | undefined
@@ -107,6 +109,7 @@ class Shard {
         threads: setup.threads,
         transport: this.transport,
         acquireSocket: (address, port) => this.acquireSocket(address, port),
+        onSignal: (signal, run) => this.onSignal(signal, run),
         mesh: setup.threads > 1 ? this.mesh : undefined,
         log: this.log,
         script: setup.script,
@@ -126,6 +129,17 @@ class Shard {
     }
   }
 
+  private onSignal(signal: string, run: () => void): () => void {
+    let watchers = this.signals.get(signal)
+    if (watchers === undefined) {
+      watchers = new Set()
+      this.signals.set(signal, watchers)
+      this.main.tell({ kind: 'watch-signal', signal })
+    }
+    watchers.add(run)
+    return () => watchers.delete(run)
+  }
+
   private hear(note: NoteToThread): void {
     switch (note.kind) {
       case 'peer-up':
@@ -133,6 +147,9 @@ class Shard {
         return
       case 'peer-down':
         this.mesh.disconnect(note.thread, note.incarnation)
+        return
+      case 'signal':
+        for (const run of this.signals.get(note.signal) ?? []) run()
         return
       case 'stop':
         this.engine?.stop()

@@ -99,7 +99,7 @@ export class ScriptBuilder extends PipelineBuilder {
     return this.begin('listen', `listen-${String(target)}`, [target, options], this.listen)
   }
 
-  /** Begins a pipeline that is fed a message once, or at an interval. */
+  /** Begins a pipeline that is fed a message once, at an interval, or at a signal. */
   task(when?: string | number): this {
     return this.begin('task', `task-${when ?? 'once'}`, [when], this.task)
   }

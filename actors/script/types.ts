@@ -209,7 +209,7 @@ export interface TeeOptions {
 export interface Sources<V> {
   /** Begins a pipeline for each connection to an address: a port, or 'ip:port'. */
   listen(target: number | string, options?: ListenOptions): Stage<V, 'bytes', Head, true>
-  /** Begins a pipeline that is fed an empty message once, or at an interval. */
+  /** Begins a pipeline that is fed an empty message once, at an interval, or at a signal like 'SIGUSR2'. */
   task(when?: Duration): Stage<V, 'messages', Head, true>
   /** Begins a pipeline that others refer to by its name. Its messages' heads are what it says: pipeline<HTTPRequestHead>('log'). */
   pipeline<H extends Head = Head>(

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { every } from '../../runtime/clock.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import type { Event } from '../../runtime/event.ts'
@@ -11,6 +12,12 @@ import { Session } from '../session.ts'
 
 const shortestMs = 10
 const longestMs = 24 * 3_600_000
+
+/** No process hears of these. */
+const unheard = ['SIGKILL', 'SIGSTOP']
+
+const isSignal = (when: unknown): when is string =>
+  typeof when === 'string' && Object.hasOwn(constants.signals, when) && !unheard.includes(when)
 
 /** The session of one tick: it gets an empty message, and lives until its output has ended. */
 class TaskSession extends Session {
@@ -49,7 +56,8 @@ class TaskSession extends Session {
 }
 
 /**
- * A source that ticks: once at the start, or by an interval of 10 ms to 24 h of which the first tick comes at once. A
+ * A source that ticks: once at the start, by an interval of 10 ms to 24 h of which the first tick comes at once, or
+ * whenever the process gets a signal (in each thread). A
  * tick is left out while the session of the one before has not ended, which it does with a StreamEnd at its output.
  * When the program winds down, a task that repeats ticks once more after all traffic is over.
  */
@@ -58,27 +66,35 @@ export class TaskSource implements Source {
   private readonly program: Program
   private readonly layout: PipelineLayout
   private readonly intervalMs: number
+  private readonly signal: string | undefined
   private current: TaskSession | undefined
   private cancel: (() => void) | undefined
 
-  /** @throws TrafficError `BadOption` when `when` is no interval. */
+  /** @throws TrafficError `BadOption` when `when` is neither an interval nor a signal. */
   constructor(program: Program, layout: PipelineLayout, when: string | number | undefined) {
-    const intervalMs = when === undefined || when === '' ? 0 : parseDuration(when)
+    const signal = isSignal(when) ? when : undefined
+    const intervalMs = when === undefined || when === '' || signal !== undefined ? 0 : parseDuration(when)
     if (
       intervalMs === undefined ||
       (intervalMs !== 0 && (intervalMs < shortestMs || intervalMs > longestMs))
     ) {
       throw new TrafficError(
         'BadOption',
-        `task wants an interval of 10ms to 24h (a number is seconds), or nothing to run once, and got ${show(when)}`,
+        `task wants an interval of 10ms to 24h (a number is seconds), a signal like 'SIGUSR2', or nothing to run once, and got ${show(when)}`,
       )
     }
     this.program = program
     this.layout = layout
     this.intervalMs = intervalMs
+    this.signal = signal
   }
 
   async start(): Promise<void> {
+    const { signal } = this
+    if (signal !== undefined) {
+      this.cancel = this.program.surroundings.onSignal?.(signal, () => this.tick())
+      return
+    }
     if (this.intervalMs > 0) this.cancel = every(this.intervalMs, () => this.tick())
     this.tick()
   }
@@ -100,6 +116,9 @@ export class TaskSource implements Source {
 
   /** One last tick of a task that repeats, so that what it gathers since the one before is not lost. */
   finish(): void {
-    if (this.intervalMs > 0) this.tick()
+    if (this.intervalMs === 0) return
+    this.tick()
+    // Nothing else comes: a session that does not end by itself ends with what it has.
+    this.current?.drain()
   }
 }
