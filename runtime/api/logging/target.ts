@@ -17,12 +17,12 @@ export type DropReason = 'overflow' | 'refused' | 'failed' | 'shutdown'
 /** What became of the records of one target, as metrics. */
 export class Tally {
   private readonly target: string
-  private readonly written: MetricStore = statsRegistry.declare(
+  private readonly written: MetricStore = statsRegistry.define(
     'sluice_log_records_written_total',
     'counter',
     ['target'],
   )
-  private readonly dropped: MetricStore = statsRegistry.declare(
+  private readonly dropped: MetricStore = statsRegistry.define(
     'sluice_log_records_dropped_total',
     'counter',
     ['target', 'reason'],

@@ -19,7 +19,7 @@ export abstract class Metric {
     buckets?: readonly number[],
   ) {
     checkName(name)
-    this.store = statsRegistry.declare(name, type, labelNames, buckets)
+    this.store = statsRegistry.define(name, type, labelNames, buckets)
     this.labels = []
     this.subs = new Map()
     this.cached = undefined

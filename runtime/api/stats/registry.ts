@@ -97,7 +97,7 @@ const isSame = (a: readonly unknown[], b: readonly unknown[]): boolean =>
 class StatsRegistry {
   private readonly stores = new Map<string, MetricStore>()
 
-  declare(
+  define(
     name: string,
     type: MetricType,
     labelNames: readonly string[] = [],
