@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { sluice } from '../../actors/index.ts'
 import { Bulk } from '../support/bulk.ts'
 import { type RunningProxy, serve, until } from '../support/proxy.ts'
-import { answering, ask, reply, Upstream } from '../support/upstream.ts'
+import { answering, ask, reply, Upstream, unusedPort } from '../support/upstream.ts'
 
 const size = 32 * 1024 * 1024
 
@@ -97,8 +97,7 @@ for (const transport of ['handle', 'net'] as const) {
   })
 
   test(`${transport}: a mirror that is not there costs the traffic nothing`, async t => {
-    const gone = await Upstream.start(t)
-    await gone.close()
+    const gone = await unusedPort(t)
     const upstream = await Upstream.start(
       t,
       answering(() => reply('fine')),
@@ -108,7 +107,7 @@ for (const transport of ['handle', 'net'] as const) {
       .demuxHTTP()
       .to($ =>
         $.fork()
-          .to($ => $.muxHTTP().to($ => $.connect(`127.0.0.1:${gone.port}`)))
+          .to($ => $.muxHTTP().to($ => $.connect(`127.0.0.1:${gone}`)))
           .muxHTTP()
           .to($ => $.connect(`127.0.0.1:${upstream.port}`)),
       )

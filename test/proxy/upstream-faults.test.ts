@@ -7,7 +7,7 @@ import { monotonicMs } from '../../runtime/clock.ts'
 import { startListening } from '../runtime/net/support/listening-scenarios.ts'
 import { fieldOf, type HTTPText, statusOf } from '../support/http-text.ts'
 import { type ProxyOptions, type RunningProxy, serve, startProxy } from '../support/proxy.ts'
-import { answering, ask, reply, Upstream } from '../support/upstream.ts'
+import { answering, ask, reply, Upstream, unusedPort } from '../support/upstream.ts'
 
 /** Checks a response that the proxy made itself: RFC 9209 tells who failed, and no address is let out. */
 function isFault(t: ExecutionContext, response: HTTPText, status: number, error: string): void {
@@ -17,13 +17,6 @@ function isFault(t: ExecutionContext, response: HTTPText, status: number, error:
   t.false(/127\.0\.0\.1|\.invalid|:\d{4,5}/.test(text), text)
 }
 
-/** A port of this machine on which nobody listens. */
-async function freePort(t: ExecutionContext): Promise<number> {
-  const { port, close } = await Upstream.start(t)
-  await close()
-  return port
-}
-
 for (const transport of ['handle', 'net'] as const) {
   const proxyTo = async (t: ExecutionContext, target: number | string, options: ProxyOptions = {}) => {
     const proxy = await startProxy(t, target, { transport, ...options })
@@ -31,7 +24,7 @@ for (const transport of ['handle', 'net'] as const) {
   }
 
   test(`${transport}: a refused connection is a 502, and the client may ask again`, async t => {
-    const { client, proxy } = await proxyTo(t, await freePort(t))
+    const { client, proxy } = await proxyTo(t, await unusedPort(t))
     for (let i = 0; i < 3; i++) {
       const response = await client.ask(ask('/'))
       isFault(t, response, 502, 'connection_refused')

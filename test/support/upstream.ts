@@ -15,12 +15,8 @@ export class Upstream {
   readonly connections: readonly TcpClient[]
   private readonly arrivals: Occurrences<TcpClient>
 
-  /** Stops listening; connections live on. */
-  readonly close: () => Promise<unknown>
-
-  private constructor(port: number, arrivals: Occurrences<TcpClient>, close: () => Promise<unknown>) {
+  private constructor(port: number, arrivals: Occurrences<TcpClient>) {
     this.port = port
-    this.close = close
     this.arrivals = arrivals
     this.connections = arrivals.seen
   }
@@ -43,12 +39,7 @@ export class Upstream {
       server.close()
       for (const { socket } of arrivals.seen) socket.destroy()
     })
-    const close = (): Promise<unknown> => {
-      const closed = once(server, 'close')
-      server.close()
-      return closed
-    }
-    return new Upstream((server.address() as AddressInfo).port, arrivals, close)
+    return new Upstream((server.address() as AddressInfo).port, arrivals)
   }
 
   /** The next connection that it accepts. */
@@ -60,6 +51,17 @@ export class Upstream {
   get received(): string {
     return this.connections.map(connection => connection.received).join('')
   }
+}
+
+/**
+ * A port on which nobody listens, and nobody can while the test runs: the local one of a connection. A port that was
+ * listened on would be given to the next test that asks for any.
+ */
+export async function unusedPort(t: ExecutionContext): Promise<number> {
+  const { port } = await Upstream.start(t)
+  const client = await TcpClient.connect(port)
+  t.teardown(() => client.destroy())
+  return client.socket.localPort as number
 }
 
 /** Serves one request after the other on each connection with what `respond` writes for it. */

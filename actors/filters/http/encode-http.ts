@@ -6,7 +6,7 @@ import { type EventPort, Filter } from '../../filter.ts'
 import type { FilterCall, FilterDefinition } from '../definition.ts'
 import { emitMessage } from '../replacement.ts'
 import { replyToStreamEnd } from './fault-reply.ts'
-import { defaultBufferBytes, MessageWriter, type WriteMode } from './message-writer.ts'
+import { defaultBufferBytes, MessageWriter, type WriteMode, type WriterOwner } from './message-writer.ts'
 import { type RequestFacts, requestsOf } from './pipeline-requests.ts'
 
 const options = {
@@ -19,13 +19,13 @@ const options = {
 /** In Pipy's first generation a head given here takes the place of the message's own. */
 type HeadOverride = object | ((ctx: Context) => object) | undefined
 
-abstract class Encode extends Filter {
+abstract class Encode extends Filter implements WriterOwner {
   protected readonly writer: MessageWriter
   private readonly override: HeadOverride
 
   constructor(isRequest: boolean, settings: Resolved<typeof options>, override: HeadOverride) {
     super()
-    this.writer = new MessageWriter(isRequest, settings.bufferSize)
+    this.writer = new MessageWriter(this, isRequest, settings.bufferSize)
     this.override = override
   }
 
@@ -54,6 +54,10 @@ abstract class Encode extends Filter {
       default:
         event satisfies never
     }
+  }
+
+  heldToTheEnd(): void {
+    this.pipeline.run(() => this.writer.release())
   }
 
   protected abstract modeOf(head: object): WriteMode

@@ -17,7 +17,7 @@ import type { EventPort } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
 import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
 import type { PooledSession, SessionPool } from '../compose/session-pool.ts'
-import { MessageWriter, type WriteMode } from './message-writer.ts'
+import { MessageWriter, type WriteMode, type WriterOwner } from './message-writer.ts'
 
 /** Who sends requests over a session and waits for the responses. */
 export interface Requester {
@@ -45,7 +45,7 @@ export interface ClientSettings {
  *
  * What is sent in runs inside the pipeline's actor, and so does the decoder.
  */
-export class HTTPClientSession implements PooledSession, ResponseSink, EventPort, Flushable {
+export class HTTPClientSession implements PooledSession, ResponseSink, EventPort, Flushable, WriterOwner {
   readonly takesText = false
   isTunnel = false
   private readonly pipeline: Pipeline
@@ -74,7 +74,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   ) {
     this.pool = pool
     this.maxMessages = settings.maxMessages
-    this.writer = new MessageWriter(true, settings.bufferSize)
+    this.writer = new MessageWriter(this, true, settings.bufferSize)
     this.replies = new ReplyPort(this)
     this.pipeline = layout.spawn(cloneContext(opener.context), opener.session, null, this.replies)
     this.pipeline.chain = opener.chain
@@ -154,6 +154,12 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
     // The client's question goes with the head, and the answer will come from the other side.
     if (head.expectsContinue) (head as { expectsContinue: boolean }).expectsContinue = false
     this.writer.start(head, mode, this.pipeline.first)
+  }
+
+  heldToTheEnd(): void {
+    this.pipeline.run(() => {
+      if (!this.hasEnded) this.writer.release()
+    })
   }
 
   /** The other side sent something, inside the pipeline's actor. */

@@ -21,7 +21,7 @@ import { type Flushable, type Source, turn } from '../../../runtime/turn.ts'
 import { Filter, Latin1 } from '../../filter.ts'
 import type { Drainable, Relievable } from '../../session.ts'
 import { faultReply, replyToStreamEnd } from './fault-reply.ts'
-import { defaultBufferBytes, MessageWriter, type WriteMode } from './message-writer.ts'
+import { defaultBufferBytes, MessageWriter, type WriteMode, type WriterOwner } from './message-writer.ts'
 
 export const serverOptions = {
   bufferSize: size(
@@ -82,7 +82,10 @@ const Reply = { none: 0, interim: 1, started: 2, done: 3 } as const
  *     idle ──head──► request (body) ──► request done ─┐
  *                      └─ reply starts … reply done ──┴─► idle, or close, or tunnel
  */
-export abstract class HTTPServer extends Filter implements RequestSink, Drainable, Relievable, Flushable {
+export abstract class HTTPServer
+  extends Filter
+  implements RequestSink, Drainable, Relievable, Flushable, WriterOwner
+{
   protected readonly settings: ServerSettings
   protected request: RequestHead | null = null
   private readonly decoder: RequestDecoder
@@ -111,7 +114,7 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
     super()
     this.settings = settings
     this.decoder = new RequestDecoder(this, limitsOf(settings))
-    this.writer = new MessageWriter(false, settings.bufferSize)
+    this.writer = new MessageWriter(this, false, settings.bufferSize)
   }
 
   /** A request has begun. */
@@ -298,7 +301,7 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
     switch (event.kind) {
       case 0:
         if (this.isTunnel) this.next.process(event)
-        else if (this.reply === Reply.started) this.writer.data(event)
+        else if (this.reply === Reply.started) this.writeBody(event)
         return
       case 1:
         this.startReply(event.head as ResponseLike)
@@ -317,8 +320,9 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
   /** Answers with a message of our own. */
   protected respondWith(message: Message): void {
     this.startReply(message.head as ResponseLike)
-    if (message.body !== undefined) this.writer.data(message.body.clone())
-    this.endReply(new MessageEnd(message.tail))
+    if (this.isClosing) return
+    if (message.body !== undefined) this.writeBody(message.body.clone())
+    if (!this.isClosing) this.endReply(new MessageEnd(message.tail))
   }
 
   private startReply(head: ResponseLike): void {
@@ -329,7 +333,7 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
       this.reply = Reply.interim
       this.awaitsContinue = false
       // HTTP/1.0 knows no interim responses (RFC 9110 §15.2).
-      if (!request.isHTTP10) this.text(encodeResponseHead(head, Framing.none))
+      if (!request.isHTTP10) this.writeInterim(head)
       return
     }
     this.reply = Reply.started
@@ -350,7 +354,51 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
             : request.isHTTP10
               ? 'keep-alive'
               : ''
-    this.writer.start(head, mode, this.next)
+    try {
+      this.writer.start(head, mode, this.next)
+    } catch (thrown) {
+      this.failReply(thrown)
+    }
+  }
+
+  private writeInterim(head: ResponseLike): void {
+    try {
+      this.text(encodeResponseHead(head, Framing.none))
+    } catch (thrown) {
+      this.failReply(thrown)
+    }
+  }
+
+  private writeBody(data: Data): void {
+    try {
+      this.writer.data(data)
+    } catch (thrown) {
+      this.failReply(thrown)
+    }
+  }
+
+  heldToTheEnd(): void {
+    this.pipeline.run(() => {
+      if (this.isClosing || this.reply !== Reply.started) return
+      try {
+        this.writer.release()
+      } catch (thrown) {
+        this.failReply(thrown)
+      }
+    })
+  }
+
+  /** A script has put into the response what cannot be sent. */
+  private failReply(thrown: unknown): void {
+    const fault = TrafficError.from(thrown)
+    this.pipeline.session.pipelineFailed(this.pipeline, fault)
+    if (this.reply === Reply.started && this.writer.isHeadOut) {
+      this.abort()
+      return
+    }
+    this.isPersistent = false
+    this.reply = Reply.none
+    this.respondWith(replyToStreamEnd(new StreamEnd(fault)))
   }
 
   private endReply(event: MessageEnd): void {
@@ -366,8 +414,13 @@ export abstract class HTTPServer extends Filter implements RequestSink, Drainabl
       this.takeUp()
       return
     }
-    if (!this.writer.end(event.tail)) {
-      this.abort()
+    try {
+      if (!this.writer.end(event.tail)) {
+        this.abort()
+        return
+      }
+    } catch (thrown) {
+      this.failReply(thrown)
       return
     }
     this.reply = Reply.done

@@ -32,14 +32,21 @@ export interface WriteMode {
   isBodiless: boolean
 }
 
+/** Whom a writer writes for. */
+export interface WriterOwner {
+  /** The turn is over and the message is not: to be answered with `release`, inside the owner's actor. */
+  heldToTheEnd(): void
+}
+
 /**
- * Writes messages one after the other as HTTP/1.1.
+ * Writes messages one after the other as HTTP/1.1. Throws when a script has put into a head what cannot be sent.
  *
  *     start ──► head out at once, when the length of the body is known or does not matter
  *        └────► head held ──► MessageEnd in the same turn: Content-Length
  *                        └──► end of the turn, or 16 KiB: chunked
  */
 export class MessageWriter implements Flushable {
+  private readonly owner: WriterOwner
   private readonly isRequest: boolean
   private readonly bufferBytes: number
   private head: object | null = null
@@ -53,8 +60,11 @@ export class MessageWriter implements Flushable {
   private due = 0
   /** True when the body just written can only end with the connection. */
   endsWithConnection = false
+  /** Whether the head of the message has been sent. */
+  isHeadOut = false
 
-  constructor(isRequest: boolean, bufferBytes = defaultBufferBytes) {
+  constructor(owner: WriterOwner, isRequest: boolean, bufferBytes: number) {
+    this.owner = owner
     this.isRequest = isRequest
     this.bufferBytes = bufferBytes
   }
@@ -66,6 +76,7 @@ export class MessageWriter implements Flushable {
     this.canChunk = mode.canChunk
     this.out = out
     this.endsWithConnection = false
+    this.isHeadOut = false
     this.held = null
     if (mode.isBodiless) {
       this.writeHead(Framing.none)
@@ -107,21 +118,24 @@ export class MessageWriter implements Flushable {
     // Borrowed bytes stay valid until the end of the turn, which is when holding ends at the latest.
     if (this.held === null) this.held = data.clone()
     else this.held.push(data)
-    if (this.held.size > this.bufferBytes) this.release(Framing.chunked)
+    if (this.held.size > this.bufferBytes) this.letGo(Framing.chunked)
     else if (!this.isDeferred) {
       this.isDeferred = true
       turn.defer(this)
     }
   }
 
-  /** The turn is over and the message is not: its length stays unknown. */
   flush(): void {
     this.isDeferred = false
-    if (this.isHolding && this.held !== null) this.release(Framing.chunked)
+    if (this.isHolding && this.held !== null) this.owner.heldToTheEnd()
   }
 
-  /** The head must not wait any longer, although nothing of the body is there: the receiver may be waiting for it. */
-  private release(framing: Framing): void {
+  /** Sends what is held, whose length stays unknown. */
+  release(): void {
+    if (this.isHolding && this.held !== null) this.letGo(Framing.chunked)
+  }
+
+  private letGo(framing: Framing): void {
     const { held } = this
     this.isHolding = false
     this.held = null
@@ -133,7 +147,7 @@ export class MessageWriter implements Flushable {
   end(tail: object | undefined): boolean {
     if (this.isHolding) {
       const size = this.held?.size ?? 0
-      this.release(size === 0 && this.isRequest ? Framing.none : size)
+      this.letGo(size === 0 && this.isRequest ? Framing.none : size)
     }
     this.head = null
     if (this.framing === Framing.chunked)
@@ -153,6 +167,7 @@ export class MessageWriter implements Flushable {
     if (this.isRequest)
       this.text(encodeRequestHead(head as RequestHead | RequestLike, framing, this.connection))
     else this.text(responseText(head, framing, this.connection))
+    this.isHeadOut = true
   }
 
   private text(text: string): void {
