@@ -214,7 +214,7 @@ export class NodeHost implements NodePipelines {
     if (actor === undefined) {
       const label = key === '' ? name : `${name}[${key}]`
       const forget = (): void => void actors.delete(key)
-      actor = new SharedActor(program, shared.layout, label, forget)
+      actor = new SharedActor(program, shared, label, forget)
       actors.set(key, actor)
     }
     actor.take(message, outcome)

@@ -1,4 +1,4 @@
-import { after } from '../runtime/clock.ts'
+import { after, Deadline } from '../runtime/clock.ts'
 import type { TrafficError } from '../runtime/errors.ts'
 import { type Event, Kind, type Message, StreamEnd } from '../runtime/event.ts'
 import { type Source, turn } from '../runtime/turn.ts'
@@ -7,6 +7,7 @@ import { emitMessage } from './filters/replacement.ts'
 import { Backoff } from './kernel/backoff.ts'
 import type { PipelineLayout } from './pipeline.ts'
 import type { Program } from './program.ts'
+import type { SharedPipeline } from './script/assemble.ts'
 import { Session } from './session.ts'
 
 /** What came of a message: called once, when the actor has processed it or never will. */
@@ -63,6 +64,7 @@ export class SharedActor implements Source, EventPort {
   readonly takesText = false
   private readonly program: Program
   private readonly layout: PipelineLayout
+  private readonly idle: Deadline | null
   private readonly label: string
   /** It has ended in order and nothing waits: it can be forgotten. */
   private readonly onGone: () => void
@@ -75,9 +77,10 @@ export class SharedActor implements Source, EventPort {
   private hasFinished = false
   private whenEnded: (() => void) | null = null
 
-  constructor(program: Program, layout: PipelineLayout, label: string, onGone: () => void) {
+  constructor(program: Program, shared: SharedPipeline, label: string, onGone: () => void) {
     this.program = program
-    this.layout = layout
+    this.layout = shared.layout
+    this.idle = shared.maxIdleMs > 0 ? new Deadline(shared.maxIdleMs, () => this.passivate()) : null
     this.label = label
     this.onGone = onGone
   }
@@ -93,11 +96,19 @@ export class SharedActor implements Source, EventPort {
     this.session ??= new SharedSession(this.program, this.layout, this.label, hasFailed =>
       this.ended(hasFailed),
     )
+    this.idle?.touch()
     const { source } = turn
     turn.source = this
     emitMessage(message, this)
     turn.source = source
     outcome(true)
+  }
+
+  /** Nobody has sent for long: it writes what it has gathered, and goes. */
+  private passivate(): void {
+    const { session } = this
+    if (session === null) this.onGone()
+    else session.deliver(session.first, new StreamEnd(), null)
   }
 
   /** An event of the message at hand. The rest of one on which the session ended has nobody to go to. */
@@ -127,6 +138,7 @@ export class SharedActor implements Source, EventPort {
 
   private ended(hasFailed: boolean): void {
     this.session = null
+    this.idle?.clear()
     if (this.isEnding) this.over()
     else if (hasFailed) this.rest()
     else if (this.waiting.length === 0) this.onGone()

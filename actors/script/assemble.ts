@@ -1,6 +1,14 @@
 import { TrafficError } from '../../runtime/errors.ts'
 import { nearest } from '../../runtime/nearest.ts'
-import { isFunction, oneOf, optional, parseOptions, type Resolved, show } from '../../runtime/options.ts'
+import {
+  duration,
+  isFunction,
+  oneOf,
+  optional,
+  parseOptions,
+  type Resolved,
+  show,
+} from '../../runtime/options.ts'
 import type { Context } from '../context.ts'
 import type { FilterLayout } from '../filter.ts'
 import {
@@ -32,6 +40,10 @@ export const pipelineOptions = {
     "With placement 'node': tells which of its actors gets a message. Without it there is one.",
     isFunction,
   ),
+  maxIdle: duration(
+    600_000,
+    "With placement 'node': ends the stream of an actor that got no message for so long, and forgets it (passivation); the next message to its key begins a new one. Bounds what keys that come from clients can pile up. 0: never.",
+  ),
 } as const
 
 export type PipelineSettings = Resolved<typeof pipelineOptions>
@@ -40,6 +52,7 @@ export type PipelineSettings = Resolved<typeof pipelineOptions>
 export interface SharedPipeline {
   readonly layout: PipelineLayout
   readonly key: ((ctx: Context) => unknown) | undefined
+  readonly maxIdleMs: number
 }
 
 /** A program and what it shares with other threads. */
@@ -175,13 +188,14 @@ class Assembler implements ScriptAccess {
       throw new TrafficError('BadOption', `pipeline() wants a name, and got ${show(name)}`)
     if (pipelines.has(name))
       throw new TrafficError('ScriptError', `there are two pipelines with the name '${name}'`)
-    const { placement, key } = parseOptions(pipelineOptions, options, 'pipeline')
+    const { placement, key, maxIdle } = parseOptions(pipelineOptions, options, 'pipeline')
     const layout = new PipelineLayout(this.qualified(name))
     pipelines.set(name, layout)
     if (placement === 'node')
       this.modules.shared.set(layout.name, {
         layout,
         key: key && (this.callback(key) as SharedPipeline['key']),
+        maxIdleMs: maxIdle,
       })
     else if (key !== undefined)
       throw new TrafficError('BadOption', "option 'key' of pipeline goes with placement 'node'")

@@ -214,7 +214,9 @@ export interface Sources<V> {
   /** Begins a pipeline that others refer to by its name. Its messages' heads are what it says: pipeline<HTTPRequestHead>('log'). */
   pipeline<H extends Head = Head>(
     name: string,
-    options?: { placement?: 'local' } | { placement: 'node'; key?: FromContext<V, unknown> },
+    options?:
+      | { placement?: 'local' }
+      | { placement: 'node'; key?: FromContext<V, unknown>; maxIdle?: Duration },
   ): Stage<V, 'any', H, true>
 }
 

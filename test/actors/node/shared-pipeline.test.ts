@@ -336,3 +336,20 @@ test('filters that wait for answers refuse a shared pipeline when the script is 
     })
   }
 })
+
+test('an actor that got no message for its maxIdle ends its stream and is forgotten; the next message begins a new one', async t => {
+  const seen: string[] = []
+  const ended = new Occurrences<string>()
+  const script = sluice({ count: 0 })
+    .pipeline('main')
+    .fork()
+    .to('log')
+    .pipeline('log', { placement: 'node', maxIdle: '500ms' })
+    .handleMessage((message, ctx) => void seen.push(`${++ctx.count} ${text(message)}`))
+    .handleStreamEnd(end => ended.add(end.error))
+  const session = harness(t, script).open()
+  session.feed(...events('S', 'D:a', 'E'))
+  await ended.next()
+  session.feed(...events('S', 'D:b', 'E'))
+  t.deepEqual(seen, ['1 a', '1 b'])
+})
