@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { request as requestTLS } from 'node:https'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -212,6 +212,67 @@ test('redis passes commands on in their order, and answers some itself', async t
   for (const command of [['GET', 'one'], ['FLUSHALL'], ['GET', 'two']])
     client.write(RESP.encode(command).toString())
   t.is(await client.read(/two\r\n/), '$3\r\none\r\n-ERR command refused by the proxy\r\n$3\r\ntwo\r\n')
+})
+
+test('throttling lets a client make so many requests per second, and the rest wait', async t => {
+  const service = await startService(t, 'web')
+  const { port } = await startExample(t, 'throttling.ts', { TARGET: service.address, RATE: '2' }, [
+    '--threads=1',
+  ])
+  const begin = performance.now()
+  const answered: number[] = []
+  const ask = async (): Promise<void> => {
+    t.is(await get(port, '/'), 'web /')
+    answered.push(performance.now() - begin)
+  }
+  await Promise.all([ask(), ask(), ask()])
+  t.true((answered[2] as number) > 300, `the third was answered after ${answered[2]} ms`)
+})
+
+test('compression goes by what the client reads, and leaves images alone', async t => {
+  const text = 'hello '.repeat(1000)
+  const service = await startService(t, 'web', (request, response) =>
+    response.setHeader('content-type', request.url === '/a.png' ? 'image/png' : 'text/plain').end(text),
+  )
+  const { port } = await startExample(t, 'compression.ts', { TARGET: service.address })
+  for (const [path, accepts, encoding] of [
+    ['/', 'gzip, br', 'br'],
+    ['/', 'gzip', 'gzip'],
+    ['/', 'identity', null],
+    ['/a.png', 'gzip', null],
+  ] as const) {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+      headers: { 'accept-encoding': accepts },
+    })
+    t.is(response.headers.get('content-encoding'), encoding)
+    t.is(await response.text(), text)
+  }
+})
+
+test('configuration is read from a file, and read again on SIGHUP', async t => {
+  const [one, two] = await Promise.all([startService(t, 'one'), startService(t, 'two')])
+  const config = join(makeFolder(t), 'config.json')
+  writeFileSync(config, JSON.stringify({ routes: { '/a/*': one.address } }))
+  const { sluice, port } = await startExample(t, 'configuration.ts', { CONFIG: config }, ['--log-level=info'])
+  t.is(await get(port, '/a/x'), 'one /a/x')
+  t.is(await get(port, '/b/x'), 'No route\n')
+  writeFileSync(config, JSON.stringify({ routes: { '/b/*': two.address } }))
+  sluice.signal('SIGHUP')
+  await sluice.line(/^Reloaded/)
+  t.is((await fetchOnce(port, '/b/x')).body, 'two /b/x', 'a connection from before keeps what it began with')
+})
+
+// Together: 'plugins/auth.ts', 'plugins/forward.ts' and 'plugins/timing.ts'.
+test('plugins answer by themselves or pass the request on, and each sees every response', async t => {
+  const service = await startService(t, 'web')
+  const { port } = await startExample(t, 'plugins/main.ts', { TARGET: service.address, TOKEN: 'abc' })
+  const denied = await fetch(`http://127.0.0.1:${port}/`)
+  t.is(denied.status, 401)
+  t.is(await denied.text(), 'Who are you?\n')
+  t.regex(denied.headers.get('server-timing') ?? '', /^total;dur=/)
+  const passed = await fetch(`http://127.0.0.1:${port}/x`, { headers: { authorization: 'Bearer abc' } })
+  t.is(await passed.text(), 'web /x')
+  t.regex(passed.headers.get('server-timing') ?? '', /^total;dur=/)
 })
 
 test('pipy/hello answers', async t => {

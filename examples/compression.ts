@@ -1,0 +1,27 @@
+/**
+ * Compresses responses with what the client says it reads, the best first. What the service has compressed already, and
+ * what has no body, passes as it is.
+ *
+ *     TARGET=localhost:8080 sluice examples/compression.ts      curl --compressed -v localhost:8000
+ */
+
+import { os, sluice } from 'sluice'
+
+const target = os.env.TARGET ?? 'localhost:8080'
+const methods = ['zstd', 'br', 'gzip'] as const
+
+export default sluice({ accepts: '' })
+  .listen(Number(os.env.PORT ?? 8000))
+  .demuxHTTP()
+  .to($ =>
+    $.handleMessageStart(({ head }, ctx) => {
+      ctx.accepts = head.headers['accept-encoding'] ?? ''
+    })
+      .muxHTTP()
+      .to($ => $.connect(target))
+      .compressHTTP(({ head }, ctx) =>
+        String(head.headers['content-type']).startsWith('image/')
+          ? null
+          : methods.find(method => ctx.accepts.includes(method)),
+      ),
+  )
