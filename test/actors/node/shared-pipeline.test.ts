@@ -3,6 +3,7 @@
 import test from 'ava'
 import { sluice } from '../../../actors/index.ts'
 import { kernel } from '../../../actors/kernel/actor.ts'
+import { after } from '../../../runtime/clock.ts'
 import { type Event, type Message, MessageStart, StreamEnd } from '../../../runtime/event.ts'
 import { turn } from '../../../runtime/turn.ts'
 import { Occurrences } from '../../support/occurrences.ts'
@@ -349,7 +350,10 @@ test('an actor that got no message for its maxIdle ends its stream and is forgot
     .handleStreamEnd(end => ended.add(end.error))
   const session = harness(t, script).open()
   session.feed(...events('S', 'D:a', 'E'))
+  // Deadlines do not keep a process alive, and here nothing else does.
+  const cancel = after(10_000, () => {})
   await ended.next()
+  cancel()
   session.feed(...events('S', 'D:b', 'E'))
   t.deepEqual(seen, ['1 a', '1 b'])
 })
