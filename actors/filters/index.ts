@@ -60,6 +60,8 @@ import {
 import { deframe } from './shape/deframe.ts'
 import { pack } from './shape/pack.ts'
 import { split } from './shape/split.ts'
+import { acceptTLS } from './tls/accept-tls.ts'
+import { connectTLS } from './tls/connect-tls.ts'
 import { acceptProxyProtocol } from './tunnel/accept-proxy-protocol.ts'
 import { acceptSOCKS } from './tunnel/accept-socks.ts'
 import { connectProxyProtocol } from './tunnel/connect-proxy-protocol.ts'
@@ -70,6 +72,7 @@ export type { FilterDefinition } from './definition.ts'
 export const filterTable = [
   acceptProxyProtocol,
   acceptSOCKS,
+  acceptTLS,
   branch,
   branchMessage,
   branchMessageStart,
@@ -79,6 +82,7 @@ export const filterTable = [
   connect,
   connectProxyProtocol,
   connectSOCKS,
+  connectTLS,
   decodeDubbo,
   decodeHTTPRequest,
   decodeHTTPResponse,
