@@ -27,6 +27,7 @@ export type { Builtins, ThreadInfo } from './context.ts'
 export { Hub } from './filters/compose/swap.ts'
 export { Inbound } from './inbound.ts'
 export { sluice } from './script/sluice.ts'
+export type { AcceptTLSOptions, ConnectTLSOptions } from './script/tunnel-types.ts'
 export type {
   Compression,
   ConnectOptions,
