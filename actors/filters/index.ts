@@ -62,6 +62,8 @@ import { pack } from './shape/pack.ts'
 import { split } from './shape/split.ts'
 import { acceptTLS } from './tls/accept-tls.ts'
 import { connectTLS } from './tls/connect-tls.ts'
+import { detectProtocol } from './tls/detect-protocol.ts'
+import { handleTLSClientHello } from './tls/handle-tls-client-hello.ts'
 import { acceptProxyProtocol } from './tunnel/accept-proxy-protocol.ts'
 import { acceptSOCKS } from './tunnel/accept-socks.ts'
 import { connectProxyProtocol } from './tunnel/connect-proxy-protocol.ts'
@@ -93,6 +95,7 @@ export const filterTable = [
   demux,
   demuxHTTP,
   demuxQueue,
+  detectProtocol,
   dummy,
   dump,
   encodeDubbo,
@@ -111,6 +114,7 @@ export const filterTable = [
   handleMessageStart,
   handleStreamEnd,
   handleStreamStart,
+  handleTLSClientHello,
   insert,
   link,
   loop,

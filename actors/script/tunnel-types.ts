@@ -4,8 +4,10 @@
  */
 
 import type { X509Certificate } from 'node:crypto'
+import type { DetectedProtocol } from '../../runtime/codec/detect/index.ts'
 import type { ProxyHeader, ProxyHeaderLike } from '../../runtime/codec/proxy-protocol/index.ts'
 import type { SOCKSRequest } from '../../runtime/codec/socks/index.ts'
+import type { ClientHello } from '../../runtime/codec/tls/index.ts'
 import type { Head } from '../../runtime/event.ts'
 import type { TLSHandshake } from '../../runtime/net/tls-stream.ts'
 import type { Certificate, PEM, TLSSessionState } from '../filters/tls/tls-options.ts'
@@ -65,6 +67,13 @@ interface TunnelFilters<V, T extends boolean> {
   connectProxyProtocol(header?: ProxyHeaderLike | FromContext<V, Promisable<ProxyHeaderLike>>): Wraps<V, T>
   /** Connects to a target through a SOCKS5 proxy, over a pipeline */
   connectSOCKS(target: string | FromContext<V, Promisable<string>>, options?: HandshakeOptions): Wraps<V, T>
+  /** Calls back with the protocol that a stream speaks */
+  detectProtocol(
+    callback: (protocol: DetectedProtocol, ctx: Ctx<V>) => unknown,
+    options?: { timeout?: Duration },
+  ): Stage<V, 'bytes', Head, T>
+  /** Handles the first message of a TLS client */
+  handleTLSClientHello(callback: (hello: ClientHello, ctx: Ctx<V>) => unknown): Stage<V, 'bytes', Head, T>
 }
 
 export type { TunnelFilters }
