@@ -40,6 +40,7 @@ export type {
   HTTPResponseHead,
   ListenOptions,
   MergeOptions,
+  Module,
   MuxHTTPOptions,
   MuxOptions,
   RESPOptions,

@@ -130,11 +130,11 @@ export const use: FilterDefinition = {
   aliases: [],
   signature: '(modules, pipeline[, pipelineDown[, turnDown]])',
   summary: 'Sends events to pipelines in other modules',
-  doc: "Sends the stream through the pipeline of that name in each of the modules, one after the other, and with pipelineDown back through the pipelines of that name in reverse order; all share the context. A module that lacks a pipeline is passed by, but not when it is the only one. When the first event comes to a module, turnDown (ctx) is asked: when it is true the stream goes no further up, but down from the module before. A module is its file, named from the folder of the main script, or in TypeScript what import gives. A module of Pipy's first generation that reads __argv gets what follows the name of the pipeline there.",
+  doc: "Sends the stream through the pipeline of that name in each of the modules, one after the other, and with pipelineDown back through the pipelines of that name in reverse order; all share the context. A module that lacks a pipeline is passed by, but not when it is the only one. When the first event comes to a module, turnDown (ctx) is asked: when it is true the stream goes no further up, but down from the module before. A module is in Pipy's dialect its file, named from the folder of the main script: use(['auth.js', 'cache.js'], 'request'); in TypeScript it is what import gives. A module of Pipy's first generation that reads __argv gets what follows the name of the pipeline there.",
   accepts: 'any',
   emits: 'any',
   options: {},
-  example: "$.use(['plugins/auth.js', 'plugins/cache.js'], 'request', 'response', () => __turnDown)",
+  example: "$.use([sluice().pipeline('request').print()], 'request', 'response', ctx => ctx.isAnswered)",
   build: call => {
     const { isList, modules } = takeModules(call)
     const name = call.takeTarget()
