@@ -5,6 +5,7 @@ import { Deadline } from '../../runtime/clock.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import { Data, type Event, StreamEnd } from '../../runtime/event.ts'
 import type { Connection, ConnectionHandler } from '../../runtime/net/transport.ts'
+import { WriteDeadline } from '../../runtime/net/write-deadline.ts'
 import { type Flushable, turn } from '../../runtime/turn.ts'
 import type { Latin1 } from '../filter.ts'
 import { Inbound } from '../inbound.ts'
@@ -37,12 +38,13 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
   private readonly onClosed: (session: ConnectionSession) => void
   private readonly idle: Deadline | null
   private readonly reading: Deadline | null
-  private writing: Deadline | null = null
+  private writing: WriteDeadline | null = null
   private readonly writeTimeoutMs: number
   private readonly bufferBytes: number
   private waiting: Relievable | null = null
   private inputEnded = false
   private isLingering = false
+  private lingering: Deadline | null = null
 
   constructor(
     program: Program,
@@ -118,6 +120,7 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
   }
 
   closed(error: TrafficError | undefined): void {
+    this.lingering?.clear()
     this.endInput(error ?? new TrafficError('ConnectionReset', 'the client closed the connection'))
     this.stop()
     this.program.sessionEnded(this)
@@ -145,13 +148,13 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
         return
     }
     if (this.idle !== null) this.idle.touch()
-    if (this.writeTimeoutMs > 0 && this.connection.queuedBytes > 0) this.awaitWrite()
+    if (this.writeTimeoutMs > 0) this.awaitWrite()
   }
 
   private awaitWrite(): void {
-    this.writing ??= new Deadline(this.writeTimeoutMs, () => {
-      if (this.connection.queuedBytes > 0) this.timeOut('WriteTimeout')
-    })
+    this.writing ??= new WriteDeadline(this.connection, this.writeTimeoutMs, () =>
+      this.timeOut('WriteTimeout'),
+    )
     this.writing.touch()
   }
 
@@ -160,7 +163,8 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
     this.isLingering = true
     this.inputEnded = true
     this.connection.end()
-    new Deadline(lingerMs, () => this.connection.destroy()).touch()
+    this.lingering = new Deadline(lingerMs, () => this.connection.destroy())
+    this.lingering.touch()
   }
 
   /** Waiting is for peers that may be sending: to close on one that is silent resets nothing. */

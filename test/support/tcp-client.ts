@@ -12,7 +12,7 @@ export class TcpClient {
   error: Error | undefined
   /** Takes what is received instead of `received`. */
   tap: ((chunk: Buffer) => void) | undefined
-  private wake: () => void = () => {}
+  private waiting: (() => void)[] = []
 
   /** @param socket that is connected: ours, or one that a test's own server accepted */
   constructor(socket: Socket) {
@@ -54,9 +54,7 @@ export class TcpClient {
   async read(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.received)) {
       if (this.isEnded) throw this.endedEarly()
-      await new Promise<void>(resolve => {
-        this.wake = resolve
-      })
+      await this.news()
     }
     return this.received
   }
@@ -64,9 +62,7 @@ export class TcpClient {
   /** All that was received, once the peer has finished. */
   async readToEnd(): Promise<string> {
     while (!this.isEnded) {
-      await new Promise<void>(resolve => {
-        this.wake = resolve
-      })
+      await this.news()
     }
     return this.received
   }
@@ -97,10 +93,18 @@ export class TcpClient {
         return message
       }
       if (this.isEnded) throw this.endedEarly()
-      await new Promise<void>(resolve => {
-        this.wake = resolve
-      })
+      await this.news()
     }
+  }
+
+  private news(): Promise<void> {
+    return new Promise(resolve => this.waiting.push(resolve))
+  }
+
+  private wake(): void {
+    const { waiting } = this
+    this.waiting = []
+    for (const resolve of waiting) resolve()
   }
 
   private endedEarly(): Error {

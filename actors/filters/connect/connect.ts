@@ -13,6 +13,7 @@ import type {
   TLSClientOptions,
   Transport,
 } from '../../../runtime/net/transport.ts'
+import { WriteDeadline } from '../../../runtime/net/write-deadline.ts'
 import {
   count,
   duration,
@@ -94,7 +95,7 @@ class Connect extends Filter implements ConnectionHandler {
   private cancelRetry: (() => void) | null = null
   private idle: Deadline | null = null
   private reading: Deadline | null = null
-  private writing: Deadline | null = null
+  private writing: WriteDeadline | null = null
 
   constructor(plan: ConnectPlan) {
     super()
@@ -116,6 +117,7 @@ class Connect extends Filter implements ConnectionHandler {
         if (this.isConnected) {
           this.touch()
           ;(this.connection as Connection).writeLatin1(event.text)
+          if (this.writing !== null) this.writing.touch()
         } else {
           this.hold(new Data(event.text, 'latin1'))
         }
@@ -135,10 +137,7 @@ class Connect extends Filter implements ConnectionHandler {
     const connection = this.connection as Connection
     this.touch()
     connection.write(data)
-    if (this.plan.settings.writeTimeout > 0 && connection.queuedBytes > 0) {
-      this.writing ??= new Deadline(this.plan.settings.writeTimeout, () => this.timeOut('WriteTimeout'))
-      this.writing.touch()
-    }
+    if (this.writing !== null) this.writing.touch()
   }
 
   private touch(): void {
@@ -242,6 +241,8 @@ class Connect extends Filter implements ConnectionHandler {
       this.reading = new Deadline(settings.readTimeout, () => this.timeOut('ReadTimeout'))
       this.reading.touch()
     }
+    if (settings.writeTimeout > 0)
+      this.writing = new WriteDeadline(connection, settings.writeTimeout, () => this.timeOut('WriteTimeout'))
     const { pending } = this
     this.pending = null
     if (pending !== null) {
@@ -250,6 +251,7 @@ class Connect extends Filter implements ConnectionHandler {
       turn.source = null
       connection.write(pending)
       turn.source = source
+      this.writing?.touch()
     }
     this.blocked?.release()
     if (this.inputEnded) connection.end()
