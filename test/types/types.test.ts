@@ -46,7 +46,7 @@ const bodyLimit = (options: readonly string[]): string[] => [...options, 'bodyLi
 
 for (const [owner, typedOptions, specs] of [
   ['listen', optionsIn('ListenOptions'), listenOptions],
-  ['pipeline', ['key', 'placement'], pipelineOptions],
+  ['pipeline', ['key', 'maxIdle', 'placement'], pipelineOptions],
   ['connect', optionsIn('ConnectOptions'), specsOf('connect')],
   ['demuxHTTP', optionsIn('ServerOptions'), specsOf('demuxHTTP')],
   ['serveHTTP', bodyLimit(optionsIn('ServerOptions')), specsOf('serveHTTP')],
@@ -54,6 +54,11 @@ for (const [owner, typedOptions, specs] of [
   ['mux', [...optionsIn('MuxOptions'), 'messageKey'].sort(), specsOf('mux')],
   ['muxQueue', [...optionsIn('MuxOptions'), 'blocking'].sort(), specsOf('muxQueue')],
   ['fork', optionsIn('ForkOptions'), specsOf('fork')],
+  ['merge', optionsIn('MergeOptions'), specsOf('merge')],
+  ['pack', optionsIn('PackOptions'), specsOf('pack')],
+  ['tee', optionsIn('TeeOptions'), specsOf('tee')],
+  ['decompressHTTP', optionsIn('DecompressOptions'), specsOf('decompressHTTP')],
+  ['throttleDataRate', optionsIn('ThrottleOptions'), specsOf('throttleDataRate')],
 ] as const) {
   test(`the options of ${owner} in the types are those that it takes`, t => {
     t.deepEqual(typedOptions, Object.keys(specs).sort())
