@@ -151,7 +151,7 @@ class Connect extends Filter implements ConnectionHandler {
     if (this.pending === null) this.pending = data.clone().keep()
     else this.pending.push(data)
     const { bufferLimit } = this.plan.settings
-    if (this.pending.size <= bufferLimit >> 2) return
+    if (this.pending.size <= bufferLimit / 4) return
     if (turn.source !== null) {
       this.blocked ??= new BlockedSources()
       this.blocked.block(turn.source)
@@ -220,7 +220,7 @@ class Connect extends Filter implements ConnectionHandler {
         port: this.port,
         bind: settings.bind,
         connectTimeoutMs: settings.connectTimeout,
-        highWaterBytes: settings.bufferLimit >> 2,
+        highWaterBytes: settings.bufferLimit / 4,
         noDelay: settings.noDelay,
         keepAlive: settings.keepAlive,
         tls: tls === undefined ? undefined : { servername: this.host, ...(tls === true ? {} : tls) },
