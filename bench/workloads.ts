@@ -1,5 +1,5 @@
 import { hostsOfLoad } from './harness/many-hosts.ts'
-import { JSON_BODY, LARGE_BYTES, rewriteJSON, SMALL_BODY } from './peers/bodies.ts'
+import { JSON_BODY, LARGE_BYTES, rewriteJSON, SMALL_BODY, TEXT_BODY } from './peers/bodies.ts'
 import * as configs from './peers/configs.ts'
 import type { Plan } from './peers/start.ts'
 
@@ -146,6 +146,16 @@ export const WORKLOADS: readonly Workload[] = [
       haproxy: haproxy(configs.haproxyRoutes),
       ...sluice('routes.ts'),
     },
+    targets: [],
+  },
+  {
+    name: 'gzip',
+    title: 'Proxy that compresses answers of 16 KiB with gzip, level 1',
+    path: '/text',
+    bodyBytes: TEXT_BODY.length,
+    headers: { 'Accept-Encoding': 'gzip' },
+    base: 'nginx',
+    servers: { nginx: nginx(configs.nginxGzip), haproxy: haproxy(configs.haproxyGzip), ...sluice('gzip.ts') },
     targets: [],
   },
   {
