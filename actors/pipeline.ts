@@ -79,7 +79,8 @@ export class Pipeline extends Actor<Event> implements EventPort {
   }
 
   get takesText(): boolean {
-    return this.owner === null && this.outlet.takesText
+    // A session is its own outlet, and says for itself when it takes text.
+    return this.owner === null && this.outlet !== this && this.outlet.takesText
   }
 
   override tell(event: Event): void {
