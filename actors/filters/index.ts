@@ -64,14 +64,17 @@ import { acceptTLS } from './tls/accept-tls.ts'
 import { connectTLS } from './tls/connect-tls.ts'
 import { detectProtocol } from './tls/detect-protocol.ts'
 import { handleTLSClientHello } from './tls/handle-tls-client-hello.ts'
+import { acceptHTTPTunnel } from './tunnel/accept-http-tunnel.ts'
 import { acceptProxyProtocol } from './tunnel/accept-proxy-protocol.ts'
 import { acceptSOCKS } from './tunnel/accept-socks.ts'
+import { connectHTTPTunnel } from './tunnel/connect-http-tunnel.ts'
 import { connectProxyProtocol } from './tunnel/connect-proxy-protocol.ts'
 import { connectSOCKS } from './tunnel/connect-socks.ts'
 
 export type { FilterDefinition } from './definition.ts'
 
 export const filterTable = [
+  acceptHTTPTunnel,
   acceptProxyProtocol,
   acceptSOCKS,
   acceptTLS,
@@ -82,6 +85,7 @@ export const filterTable = [
   compressHTTP,
   compressMessage,
   connect,
+  connectHTTPTunnel,
   connectProxyProtocol,
   connectSOCKS,
   connectTLS,

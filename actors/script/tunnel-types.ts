@@ -8,10 +8,22 @@ import type { DetectedProtocol } from '../../runtime/codec/detect/index.ts'
 import type { ProxyHeader, ProxyHeaderLike } from '../../runtime/codec/proxy-protocol/index.ts'
 import type { SOCKSRequest } from '../../runtime/codec/socks/index.ts'
 import type { ClientHello } from '../../runtime/codec/tls/index.ts'
-import type { Head } from '../../runtime/event.ts'
+import type { Head, Message } from '../../runtime/event.ts'
 import type { TLSHandshake } from '../../runtime/net/tls-stream.ts'
 import type { Certificate, PEM, TLSSessionState } from '../filters/tls/tls-options.ts'
-import type { Ctx, Duration, FromContext, Needs, Promisable, Stage } from './types.ts'
+import type { TunnelState } from '../filters/tunnel/connect-http-tunnel.ts'
+import type {
+  Ctx,
+  Duration,
+  FromContext,
+  HTTPRequestHead,
+  HTTPResponseHead,
+  Needs,
+  Promisable,
+  ServerOptions,
+  Size,
+  Stage,
+} from './types.ts'
 
 interface HandshakeOptions {
   handshakeTimeout?: Duration
@@ -48,7 +60,21 @@ export interface ConnectTLSOptions<V> extends TLSOptions<V> {
 /** A filter whose sub-pipeline is given bytes, and which gives bytes itself. */
 type Wraps<V, T extends boolean> = Needs<V, 'bytes', Head, Stage<V, 'bytes', Head, T>>
 
+type AcceptTunnel<V> = (
+  request: Message<HTTPRequestHead>,
+  ctx: Ctx<V>,
+) => Promisable<Message | null | undefined | void>
+
+type AcceptTunnelOptions = ServerOptions & { bodyLimit?: Size }
+
 interface TunnelFilters<V, T extends boolean> {
+  /** Accepts an HTTP tunnel and sends its stream to a pipeline */
+  acceptHTTPTunnel(accept: AcceptTunnel<V>, options?: AcceptTunnelOptions): Wraps<V, T>
+  /** Sends a stream through an HTTP tunnel, over a pipeline */
+  connectHTTPTunnel(
+    request: Message | FromContext<V, Promisable<Message>>,
+    options?: HandshakeOptions & { onState?: (tunnel: TunnelState, ctx: Ctx<V>) => unknown },
+  ): Needs<V, 'messages', HTTPRequestHead, Stage<V, 'bytes', Head, T>>
   /** Accepts a PROXY protocol header and sends the stream behind it to a pipeline */
   acceptProxyProtocol(
     grant: (header: ProxyHeader, ctx: Ctx<V>) => Promisable<unknown>,
@@ -76,4 +102,13 @@ interface TunnelFilters<V, T extends boolean> {
   handleTLSClientHello(callback: (hello: ClientHello, ctx: Ctx<V>) => unknown): Stage<V, 'bytes', Head, T>
 }
 
-export type { TunnelFilters }
+/** The same where there are messages: behind demuxHTTP. */
+interface TunnelFiltersOnMessages<V, T extends boolean> {
+  /** Accepts an HTTP tunnel and sends its stream to a pipeline */
+  acceptHTTPTunnel(
+    accept: AcceptTunnel<V>,
+    options?: AcceptTunnelOptions,
+  ): Needs<V, 'bytes', Head, Stage<V, 'messages', HTTPResponseHead, T>>
+}
+
+export type { TunnelFilters, TunnelFiltersOnMessages }

@@ -12,7 +12,7 @@ import type { Data, Event, Head, Message, MessageEnd, MessageStart, StreamEnd } 
 import type { TLSClientOptions, TLSServerOptions } from '../../runtime/net/transport.ts'
 import type { Builtins } from '../context.ts'
 import type { Hub } from '../filters/compose/swap.ts'
-import type { TunnelFilters } from './tunnel-types.ts'
+import type { TunnelFilters, TunnelFiltersOnMessages } from './tunnel-types.ts'
 
 /** A time: seconds as a number, or text like '500ms', '10s', '5m'. */
 export type Duration = number | string
@@ -407,7 +407,7 @@ interface OnBytes<V, T extends boolean> extends TunnelFilters<V, T> {
 }
 
 /** Filters that take messages. */
-interface OnMessages<V, H extends Head, T extends boolean> {
+interface OnMessages<V, H extends Head, T extends boolean> extends TunnelFiltersOnMessages<V, T> {
   /** Frames an HTTP request message */
   encodeHTTPRequest(options?: { bufferSize?: Size }): Stage<V, 'bytes', Head, T>
   /** Frames an HTTP response message */

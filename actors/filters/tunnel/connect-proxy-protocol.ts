@@ -18,10 +18,6 @@ class ConnectProxyProtocol extends ConnectingFilter<ProxyHeaderLike> {
     this.established()
   }
 
-  protected read(): number {
-    return 0
-  }
-
   protected brokenOff(): TrafficError {
     return new TrafficError('ConnectionReset')
   }

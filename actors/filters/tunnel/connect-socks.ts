@@ -27,7 +27,7 @@ class ConnectSOCKS extends ConnectingFilter<string> implements SOCKSClientSink {
     this.handshake.start()
   }
 
-  protected read(buffer: Buffer, start: number, end: number): number {
+  protected override read(buffer: Buffer, start: number, end: number): number {
     return this.handshake?.decode(buffer, start, end) ?? end
   }
 

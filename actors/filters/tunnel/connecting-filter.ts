@@ -49,7 +49,9 @@ export abstract class ConnectingFilter<T> extends Filter {
   /** Begins the handshake: it calls `send` and, in time, `established` or `fail`. */
   protected abstract begin(value: T): void
   /** Reads bytes of the other side, while the handshake lasts. Returns the index reached. */
-  protected abstract read(buffer: Buffer, start: number, end: number): number
+  protected read(_buffer: Buffer, _start: number, end: number): number {
+    return end
+  }
   /** Why a stream that the other side ends within the handshake has failed. */
   protected abstract brokenOff(): TrafficError
 
@@ -101,7 +103,7 @@ export abstract class ConnectingFilter<T> extends Filter {
   private connect(value: T): void {
     if (this.hasEnded) return
     const { pipeline } = this
-    this.stream = new InnerPipeline(this.inner, pipeline, pipeline.context, event => this.answer(event))
+    this.stream = new InnerPipeline(this.inner, pipeline, this.innerContext(), event => this.answer(event))
     this.begin(value)
   }
 
@@ -121,11 +123,25 @@ export abstract class ConnectingFilter<T> extends Filter {
     } else if (event.kind === Kind.streamEnd) {
       if (event.error === '') this.fail(this.brokenOff())
       else this.end(event)
-    } else if (event.kind === Kind.data && event.size > 0) {
-      const { buffer, end } = event
-      const reached = this.read(buffer, event.start, end)
-      if (reached < end && this.isEstablished) this.next.process(Data.borrow(buffer, reached, end))
-    }
+    } else this.readAnswer(event)
+  }
+
+  /** Reads what the other side says while the handshake lasts. */
+  protected readAnswer(event: Event): void {
+    if (event.kind !== Kind.data || event.size === 0) return
+    const { buffer, end } = event
+    const reached = this.read(buffer, event.start, end)
+    if (reached < end && this.isEstablished) this.next.process(Data.borrow(buffer, reached, end))
+  }
+
+  /** The context of the sub-pipeline. */
+  protected innerContext(): Context {
+    return this.pipeline.context
+  }
+
+  /** Sends an event of the handshake to the other side. */
+  protected give(event: Event): void {
+    this.stream?.send(event)
   }
 
   /** Sends bytes of the handshake to the other side. */
@@ -148,7 +164,7 @@ export abstract class ConnectingFilter<T> extends Filter {
     this.end(end)
   }
 
-  private end(end: StreamEnd): void {
+  protected end(end: StreamEnd): void {
     this.hasEnded = true
     this.deadline?.clear()
     this.gate.close()
