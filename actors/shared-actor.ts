@@ -51,14 +51,18 @@ class SharedSession extends Session {
   }
 }
 
+/** How long an idle actor may take to end its stream before it is stopped, since messages may wait for the next one. */
+const closeMs = 10_000
+
 /**
  * The pipeline of one key that others share: one on this node, on one of its threads.
  *
  *     running ──throws, or ends with an error──► resting ──back-off──► running, a new incarnation
- *        └──ends in order──► gone, until the next message
+ *        │──── idle for long ──► closing ──┐
+ *        └──────── ends in order ──────────┴──► gone, until the next message
  *
- * Messages wait while it rests, and while something in it has too much to send: in that time it stands in for the
- * source of the turn, so that it is paused and not the traffic. Who waits has no credit back, which bounds the queue.
+ * Messages wait while it rests or closes, and while something in it has too much to send: in that time it stands in for
+ * the source of the turn, so that it is paused and not the traffic. Who waits has no credit back, which bounds the queue.
  */
 export class SharedActor implements Source, EventPort {
   readonly takesText = false
@@ -72,7 +76,10 @@ export class SharedActor implements Source, EventPort {
   private waiting: { readonly message: Message; readonly outcome: Outcome }[] = []
   private session: SharedSession | null = null
   private pauses = 0
+  /** A message is being given: what comes meanwhile waits until all its events have been. */
+  private isGiving = false
   private cancelRest: (() => void) | null = null
+  private cancelClosing: (() => void) | null = null
   private isEnding = false
   private hasFinished = false
   private whenEnded: (() => void) | null = null
@@ -87,9 +94,21 @@ export class SharedActor implements Source, EventPort {
 
   take(message: Message, outcome: Outcome): void {
     if (this.isEnding) outcome(false)
-    else if (this.cancelRest !== null || this.pauses > 0 || this.waiting.length > 0)
+    else {
       this.waiting.push({ message, outcome })
-    else this.give(message, outcome)
+      this.goOn()
+    }
+  }
+
+  private goOn(): void {
+    while (!this.isGiving && this.pauses === 0 && this.cancelRest === null && this.cancelClosing === null) {
+      const next = this.waiting.shift()
+      if (next === undefined) {
+        if (this.isEnding) this.finish()
+        return
+      }
+      this.give(next.message, next.outcome)
+    }
   }
 
   private give(message: Message, outcome: Outcome): void {
@@ -99,16 +118,11 @@ export class SharedActor implements Source, EventPort {
     this.idle?.touch()
     const { source } = turn
     turn.source = this
+    this.isGiving = true
     emitMessage(message, this)
+    this.isGiving = false
     turn.source = source
     outcome(true)
-  }
-
-  /** Nobody has sent for long: it writes what it has gathered, and goes. */
-  private passivate(): void {
-    const { session } = this
-    if (session === null) this.onGone()
-    else session.deliver(session.first, new StreamEnd(), null)
   }
 
   /** An event of the message at hand. The rest of one on which the session ended has nobody to go to. */
@@ -125,23 +139,34 @@ export class SharedActor implements Source, EventPort {
     this.goOn()
   }
 
-  private goOn(): void {
-    while (this.pauses === 0 && this.cancelRest === null) {
-      const next = this.waiting.shift()
-      if (next === undefined) {
-        if (this.isEnding) this.finish()
-        return
-      }
-      this.give(next.message, next.outcome)
+  /** Nobody has sent for long: it writes what it has gathered, and goes. */
+  private passivate(): void {
+    const { session } = this
+    if (session === null || this.pauses > 0 || this.waiting.length > 0) {
+      this.idle?.touch()
+      return
     }
+    this.cancelClosing = after(closeMs, () => session.stop())
+    this.deliverEnd(session)
+  }
+
+  private deliverEnd(session: SharedSession): void {
+    turn.begin(null)
+    session.deliver(session.first, new StreamEnd(), null)
+    turn.end()
   }
 
   private ended(hasFailed: boolean): void {
     this.session = null
     this.idle?.clear()
-    if (this.isEnding) this.over()
-    else if (hasFailed) this.rest()
-    else if (this.waiting.length === 0) this.onGone()
+    this.cancelClosing?.()
+    this.cancelClosing = null
+    if (this.waiting.length === 0 || (this.isEnding && (hasFailed || this.hasFinished))) {
+      if (this.isEnding) this.over()
+      else if (hasFailed) this.rest()
+      else this.onGone()
+    } else if (hasFailed) this.rest()
+    else this.goOn()
   }
 
   private rest(): void {
@@ -167,12 +192,13 @@ export class SharedActor implements Source, EventPort {
     if (this.hasFinished) return
     this.hasFinished = true
     if (this.session === null) this.over()
-    else this.session.deliver(this.session.first, new StreamEnd(), null)
+    else this.deliverEnd(this.session)
   }
 
   /** Ends it now: what waits is given up. */
   stop(): void {
     this.isEnding = true
+    this.hasFinished = true
     if (this.session === null) this.over()
     else this.session.stop()
   }
