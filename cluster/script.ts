@@ -4,6 +4,7 @@ import { scriptConsole } from '../observability/script-console.ts'
 import type { Logger } from '../runtime/log.ts'
 import { loadScript } from '../runtime/script/loader.ts'
 import { formatScriptError, ScriptError } from '../runtime/script/script-error.ts'
+import { ScriptProblems } from '../runtime/script/script-problems.ts'
 
 /** What a script finds in the thread, put there once. */
 export function prepareGlobals(log: Logger): void {
@@ -28,5 +29,10 @@ export async function loadBuilder(script: string, generation: number, log: Logge
 
 /** Why a script cannot be used, for a terminal: file, line, the line itself, what to do. */
 export function explainScript(thrown: unknown, file: string): string {
-  return formatScriptError(ScriptError.of(thrown, { file, methods: builderMethods }))
+  const problems = thrown instanceof ScriptProblems ? thrown.problems : [thrown]
+  return problems
+    .map(problem => ScriptError.of(problem, { file, methods: builderMethods }).report)
+    .sort((a, b) => a.file.localeCompare(b.file) || (a.line ?? 0) - (b.line ?? 0))
+    .map(formatScriptError)
+    .join('\n\n')
 }

@@ -9,6 +9,7 @@ import {
   type Resolved,
   show,
 } from '../../runtime/options.ts'
+import { ScriptProblems } from '../../runtime/script/script-problems.ts'
 import type { Context } from '../context.ts'
 import type { FilterLayout } from '../filter.ts'
 import {
@@ -72,6 +73,7 @@ export function assemble(script: ScriptDefinition, filename: string, surrounding
   const modules = new Modules(program, variables)
   modules.assembler(script, '')
   modules.check()
+  ScriptProblems.throwAny(modules.problems)
   return { program, shared: modules.shared }
 }
 
@@ -82,10 +84,23 @@ class Modules {
   /** Of all modules, with their initial values: what every new context begins as. */
   private readonly variables: Record<string, unknown>
   private readonly assemblers = new Map<ScriptDefinition, Assembler>()
+  /** What is wrong so far. Reading goes on behind it, so that one run finds everything. */
+  readonly problems: TrafficError[] = []
 
   constructor(program: Program, variables: Record<string, unknown>) {
     this.program = program
     this.variables = variables
+  }
+
+  /** Runs `work`; what it throws is noted, with its place in the script, and undefined given instead. */
+  attempt<T>(site: Error, work: () => T): T | undefined {
+    try {
+      return at(site, work)
+    } catch (thrown) {
+      if (thrown instanceof ScriptProblems || !(thrown instanceof TrafficError)) throw thrown
+      this.problems.push(thrown)
+      return undefined
+    }
   }
 
   /** Modules so far. */
@@ -115,7 +130,7 @@ class Modules {
       this.variables[slot] = value
     }
     for (const { name, namespace, site, slot, value } of script.exports)
-      at(site, () => {
+      this.attempt(site, () => {
         if (Object.hasOwn(this.variables, slot))
           throw new TrafficError(
             'ScriptError',
@@ -129,7 +144,7 @@ class Modules {
   check(): void {
     const scripts = [...this.assemblers.keys()]
     for (const { name, namespace, site } of scripts.flatMap(script => script.imports))
-      at(site, () => {
+      this.attempt(site, () => {
         const exported = scripts.flatMap(script => script.exports)
         if (exported.some(each => each.name === name && each.namespace === namespace)) return
         const near = nearest(
@@ -167,13 +182,15 @@ class Assembler implements ScriptAccess {
     const { pipelines, script } = this
     // Named ones first: pipelines may refer to others that come later, or to themselves.
     for (const definition of script.pipelines)
-      if (definition.source === 'pipeline') at(definition.site, () => this.declarePipeline(definition))
+      if (definition.source === 'pipeline')
+        this.modules.attempt(definition.site, () => this.declarePipeline(definition))
     for (const definition of script.pipelines) {
       const layout = pipelines.get(definition.name)
       const isNamed = definition.source === 'pipeline' && layout !== undefined
       const target = isNamed ? layout : new PipelineLayout(this.qualified(definition.name))
       target.filters = this.read(definition.steps, stageOf(definition), target.name).filters
-      if (!isNamed) at(definition.site, () => this.addSource(definition, target))
+      if (definition.source !== 'pipeline')
+        this.modules.attempt(definition.site, () => this.addSource(definition, target))
     }
   }
 
@@ -230,15 +247,14 @@ class Assembler implements ScriptAccess {
     for (const step of steps) {
       const definition = this.script.isDialect ? olderBehaviour(step) : step.definition
       const kinds = definition.kindsFor?.(step.args) ?? definition
-      filters.push(
-        at(step.site, () => {
-          this.checkStage(definition, kinds.accepts, stage)
-          const args = this.script.isDialect ? olderArguments(step, definition) : step.args
-          return definition.build(
-            new FilterCall(definition, this.program, name, stage, args, step.attached, this),
-          )
-        }),
-      )
+      const filter = this.modules.attempt(step.site, () => {
+        this.checkStage(definition, kinds.accepts, stage)
+        const args = this.script.isDialect ? olderArguments(step, definition) : step.args
+        return definition.build(
+          new FilterCall(definition, this.program, name, stage, args, step.attached, this),
+        )
+      })
+      if (filter !== undefined) filters.push(filter)
       stage = kinds.emits === 'same' ? stage : kinds.emits === 'sub' ? 'any' : kinds.emits
     }
     this.within = outer

@@ -1,4 +1,5 @@
 import { TrafficError } from '../../runtime/errors.ts'
+import { nearest } from '../../runtime/nearest.ts'
 import { show } from '../../runtime/options.ts'
 import type { DialectModule } from '../../runtime/script/dialect-modules.ts'
 import { type FilterDefinition, filtersByName } from '../filters/index.ts'
@@ -75,6 +76,54 @@ for (const [name, definition] of filtersByName) {
     configurable: true,
   })
 }
+
+/** Stands for a filter that does not exist: the script is read on, and told of it with all else that is wrong. */
+const unknownFilter = (name: string): FilterDefinition => ({
+  name,
+  aliases: [],
+  signature: '',
+  summary: '',
+  doc: '',
+  accepts: 'any',
+  emits: 'any',
+  sub: 'any',
+  options: {},
+  example: '',
+  build: () => {
+    const near = nearest(name, builderMethods)
+    throw new TrafficError(
+      'ScriptError',
+      `there is no filter '${name}'${near === undefined ? '; sluice --list-filters shows all' : `; did you mean '${near}'?`}`,
+    )
+  },
+})
+
+// Asked for by things that are no filters: promises, loggers, and whatever every object has.
+const noFilter: ReadonlySet<string> = new Set([
+  'then',
+  'toJSON',
+  'constructor',
+  'inspect',
+  'nodeType',
+  'asymmetricMatch',
+])
+
+/** Behind the prototype, so that it is asked for missing methods only, and costs those that exist nothing. */
+const missingMethods = new Proxy(Object.prototype, {
+  get(target, name, builder) {
+    if (typeof name === 'symbol' || noFilter.has(name) || Reflect.has(target, name))
+      return Reflect.get(target, name, builder)
+    if (!(builder instanceof PipelineBuilder) || Object.hasOwn(builder, name)) return undefined
+    return function missing(...args: unknown[]): unknown {
+      return (builder as unknown as { add(...args: unknown[]): unknown }).add(
+        unknownFilter(name),
+        args,
+        missing,
+      )
+    }
+  },
+})
+Object.setPrototypeOf(PipelineBuilder.prototype, missingMethods)
 
 const brand = Symbol.for('sluice.script')
 
