@@ -303,3 +303,12 @@ test('every example has a test, says what it is, and fits a screen', t => {
     t.true(text.split('\n').length <= 41, `${name} is longer than 40 lines`)
   }
 })
+
+test('static-files serves what is in its folder, and nothing beside it', async t => {
+  const { port } = await startExample(t, 'static-files/main.ts')
+  const page = await fetch(`http://127.0.0.1:${port}/`)
+  t.is(page.headers.get('content-type'), 'text/html')
+  t.regex(await page.text(), /It works/)
+  t.is((await fetchOnce(port, '/../main.ts')).status, 404)
+  t.is((await fetchOnce(port, '/%2e%2e/main.ts')).status, 404)
+})
