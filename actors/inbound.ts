@@ -1,5 +1,8 @@
 import type { Connection, TLSInfo } from '../runtime/net/transport.ts'
 
+/** A connection, or the peer of a UDP socket. */
+type Described = Pick<Connection, 'remote' | 'local' | 'tls' | 'receivedBytes' | 'sentBytes'>
+
 let lastId = 0
 
 /**
@@ -9,9 +12,9 @@ let lastId = 0
 export class Inbound {
   /** Unique in its thread. */
   readonly id: number
-  private readonly connection: Connection
+  private readonly connection: Described
 
-  constructor(connection: Connection) {
+  constructor(connection: Described) {
     this.id = ++lastId
     this.connection = connection
   }

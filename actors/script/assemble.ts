@@ -23,7 +23,7 @@ import {
 import type { FilterDefinition } from '../filters/index.ts'
 import { PipelineLayout } from '../pipeline.ts'
 import { Program, type Surroundings } from '../program.ts'
-import { ListenSource, listenOptions } from '../sources/listen.ts'
+import { isUDP, listenOptions, listenSource } from '../sources/listen.ts'
 import { TaskSource } from '../sources/task.ts'
 import { definitionOf, PipelineBuilder } from './builder.ts'
 import { at } from './call-site.ts'
@@ -230,7 +230,7 @@ class Assembler implements ScriptAccess {
     if (typeof target !== 'number' && typeof target !== 'string')
       throw new TrafficError('BadOption', `listen wants a port or 'ip:port', and got ${show(target)}`)
     program.sources.push(
-      new ListenSource(program, layout, target, parseOptions(listenOptions, options, 'listen')),
+      listenSource(program, layout, target, parseOptions(listenOptions, options, 'listen')),
     )
   }
 
@@ -342,5 +342,5 @@ class Assembler implements ScriptAccess {
   }
 }
 
-const stageOf = ({ source }: PipelineDefinition): StageKind =>
-  source === 'listen' ? 'bytes' : source === 'task' ? 'messages' : 'any'
+const stageOf = ({ source, args }: PipelineDefinition): StageKind =>
+  source === 'listen' ? (isUDP(args[1]) ? 'messages' : 'bytes') : source === 'task' ? 'messages' : 'any'

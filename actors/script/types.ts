@@ -71,6 +71,7 @@ export interface Needs<V, K extends Kind, H extends Head, R> {
 }
 
 export interface ListenOptions {
+  protocol?: 'tcp'
   maxConnections?: number
   readTimeout?: Duration
   writeTimeout?: Duration
@@ -80,10 +81,19 @@ export interface ListenOptions {
   backlog?: number
   noDelay?: boolean
   keepAlive?: boolean
+  /** Cannot be true: see the reference. */
+  transparent?: false
   tls?: TLSServerOptions
 }
 
+/** With UDP: the options that apply. */
+export interface ListenUDPOptions
+  extends Pick<ListenOptions, 'maxConnections' | 'idleTimeout' | 'bufferLimit'> {
+  protocol: 'udp'
+}
+
 export interface ConnectOptions {
+  protocol?: 'tcp'
   bufferLimit?: Size
   retryCount?: number
   retryDelay?: Duration
@@ -95,6 +105,12 @@ export interface ConnectOptions {
   keepAlive?: boolean
   bind?: string
   tls?: TLSClientOptions | true
+}
+
+/** With UDP: the options that apply. */
+export interface ConnectUDPOptions
+  extends Pick<ConnectOptions, 'bufferLimit' | 'readTimeout' | 'idleTimeout' | 'bind'> {
+  protocol: 'udp'
 }
 
 export interface ServerOptions {
@@ -209,6 +225,7 @@ export interface TeeOptions {
 export interface Sources<V> {
   /** Begins a pipeline for each connection to an address: a port, or 'ip:port'. */
   listen(target: number | string, options?: ListenOptions): Stage<V, 'bytes', Head, true>
+  listen(target: number | string, options: ListenUDPOptions): Stage<V, 'messages', Head, true>
   /** Begins a pipeline that is fed an empty message once, at an interval, or at a signal like 'SIGUSR2'. */
   task(when?: Duration): Stage<V, 'messages', Head, true>
   /** Begins a pipeline that others refer to by its name. Its messages' heads are what it says: pipeline<HTTPRequestHead>('log'). */
@@ -389,6 +406,10 @@ interface OnBytes<V, T extends boolean> extends TunnelFilters<V, T> {
     target: string | FromContext<V, Promisable<string>>,
     options?: ConnectOptions,
   ): Stage<V, 'bytes', Head, T>
+  connect(
+    target: string | FromContext<V, Promisable<string>>,
+    options: ConnectUDPOptions,
+  ): Stage<V, 'messages', Head, T>
   /** Deframes an HTTP request message */
   decodeHTTPRequest(): Stage<V, 'messages', HTTPRequestHead, T>
   /** Deframes an HTTP response message */
@@ -408,6 +429,11 @@ interface OnBytes<V, T extends boolean> extends TunnelFilters<V, T> {
 
 /** Filters that take messages. */
 interface OnMessages<V, H extends Head, T extends boolean> extends TunnelFiltersOnMessages<V, T> {
+  /** Sends data to a remote endpoint and receives data from it */
+  connect(
+    target: string | FromContext<V, Promisable<string>>,
+    options: ConnectUDPOptions,
+  ): Stage<V, 'messages', Head, T>
   /** Frames an HTTP request message */
   encodeHTTPRequest(options?: { bufferSize?: Size }): Stage<V, 'bytes', Head, T>
   /** Frames an HTTP response message */

@@ -1,16 +1,23 @@
+import { TrafficError } from '../../runtime/errors.ts'
 import { parseListenAddress } from '../../runtime/net/address.ts'
 import type { Connection, Listener, TLSServerOptions } from '../../runtime/net/transport.ts'
-import { count, duration, flag, optional, type Resolved, size } from '../../runtime/options.ts'
+import { count, duration, flag, oneOf, optional, type Resolved, size } from '../../runtime/options.ts'
 import type { PipelineLayout } from '../pipeline.ts'
 import type { Program, Source } from '../program.ts'
 import { ConnectionSession } from './connection-session.ts'
+import { DatagramSource } from './listen-datagrams.ts'
 
 const isTLS = (value: unknown): value is TLSServerOptions => typeof value === 'object' && value !== null
 
 export const listenOptions = {
+  protocol: oneOf(
+    ['tcp', 'udp'],
+    'tcp',
+    "'udp' takes datagrams: each peer has a session, which ends after idleTimeout, each datagram from it is a message, and each message that comes out (or Data outside of one) is a datagram to it.",
+  ),
   maxConnections: count(
     0,
-    'Connections of this thread at one time; further ones wait in the backlog of the kernel and are not refused. 0: no limit, since the descriptors of the process are one already.',
+    'Connections of this thread at one time; further ones wait in the backlog of the kernel and are not refused. 0: no limit, since the descriptors of the process are one already. With UDP, peers: datagrams of further ones are dropped, and 0 is 16384, since anyone can make up addresses.',
   ),
   readTimeout: duration(
     0,
@@ -42,6 +49,10 @@ export const listenOptions = {
     'Probes silent peers (SO_KEEPALIVE, first after 60 s). Off: idleTimeout finds them as well, for one system call less per connection.',
   ),
   handshakeTimeout: duration(10_000, 'Closes a TLS connection whose handshake is not done by then.'),
+  transparent: flag(
+    false,
+    'Pipy takes connections that were not addressed to it (TPROXY). It cannot be true here: Node has no way to set IP_TRANSPARENT without native code.',
+  ),
   tls: optional(
     'an object with cert and key, and if wanted ca, alpn, sni',
     'Speaks TLS: { cert, key, ca, alpn, sni }. With ca a client without a certificate signed by it is refused; sni(name) returns { cert, key } for a server name, or a promise of it.',
@@ -50,6 +61,32 @@ export const listenOptions = {
 } as const
 
 export type ListenSettings = Resolved<typeof listenOptions>
+
+/**
+ * The source for a call of `listen`.
+ *
+ * @throws TrafficError `BadOption`
+ */
+export function listenSource(
+  program: Program,
+  layout: PipelineLayout,
+  target: number | string,
+  settings: ListenSettings,
+): Source {
+  if (settings.transparent)
+    throw new TrafficError(
+      'BadOption',
+      'listen cannot be transparent: that takes the socket option IP_TRANSPARENT, which Node cannot set without native code. Let a proxy that can (HAProxy, nginx) tell of the client, and take its word with acceptProxyProtocol',
+    )
+  if (settings.protocol === 'tcp') return new ListenSource(program, layout, target, settings)
+  if (settings.tls !== undefined)
+    throw new TrafficError('BadOption', "option 'tls' of listen goes with TCP; DTLS is not spoken")
+  return new DatagramSource(program, layout, target, settings)
+}
+
+/** Whether a call of `listen` or `connect` with these options is about datagrams. */
+export const isUDP = (options: unknown): boolean =>
+  typeof options === 'object' && options !== null && (options as { protocol?: unknown }).protocol === 'udp'
 
 /** A listening address: a session per connection that comes. */
 export class ListenSource implements Source {

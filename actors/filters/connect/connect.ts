@@ -19,6 +19,7 @@ import {
   duration,
   flag,
   isText,
+  oneOf,
   optional,
   type Resolved,
   show,
@@ -29,11 +30,17 @@ import type { Context } from '../../context.ts'
 import { Filter, type Latin1 } from '../../filter.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { isThenable } from '../promise.ts'
+import { ConnectDatagrams } from './connect-datagrams.ts'
 
 const isTLS = (value: unknown): value is TLSClientOptions | true =>
   value === true || (typeof value === 'object' && value !== null)
 
 const options = {
+  protocol: oneOf(
+    ['tcp', 'udp'],
+    'tcp',
+    "'udp' sends each message (and each Data outside of one) as a datagram, and puts out each datagram that comes as a message; bufferLimit, readTimeout, idleTimeout and bind apply.",
+  ),
   bufferLimit: size(
     1024 * 1024,
     'Bytes that may wait to be sent: what feeds them is paused from a quarter of it on. While connecting, more from what cannot be paused ends the stream with BufferOverflow.',
@@ -358,6 +365,10 @@ export const connect: FilterDefinition = {
   doc: "Connects to 'host:port' with the first event of the stream, sends the bytes of Data events and puts out what comes back. The target may be a callback (ctx) that gives it, or a promise of it. A name with several addresses is tried address by address. Each direction ends by itself: StreamEnd in finishes sending, the peer's end puts StreamEnd out. After a failure StreamEnd says which: CannotResolve, ConnectionRefused, ConnectionTimeout, ConnectionReset, ReadError, WriteError, ReadTimeout, WriteTimeout, IdleTimeout, BufferOverflow, TLSError.",
   accepts: 'bytes',
   emits: 'bytes',
+  kindsFor: ([, given]) =>
+    (given as { protocol?: unknown } | undefined)?.protocol === 'udp'
+      ? { accepts: 'any', emits: 'messages' }
+      : { accepts: 'bytes', emits: 'bytes' },
   options,
   example: "listen(8000).connect('127.0.0.1:8080', { connectTimeout: 3 })",
   build: call => {
@@ -369,6 +380,12 @@ export const connect: FilterDefinition = {
         `connect wants a target like 'host:port', or a callback that gives one, and got ${show(target)}`,
       )
     const settings = call.options(options)
+    if (settings.protocol === 'udp') {
+      if (settings.tls !== undefined)
+        throw new TrafficError('BadOption', "option 'tls' of connect goes with TCP; DTLS is not spoken")
+      const datagrams = { target: target as Target, settings }
+      return { name: 'connect', create: () => new ConnectDatagrams(datagrams) }
+    }
     const plan: ConnectPlan = {
       target: target as Target,
       settings,
