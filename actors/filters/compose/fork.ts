@@ -1,11 +1,12 @@
 import { TrafficError } from '../../../runtime/errors.ts'
-import { cloneEvent, type Event, Kind, StreamEnd } from '../../../runtime/event.ts'
+import { cloneEvent, type Event, Kind, MessageStart, StreamEnd } from '../../../runtime/event.ts'
 import { count, oneOf, type Resolved, show, size } from '../../../runtime/options.ts'
 import { type Source, turn } from '../../../runtime/turn.ts'
 import { type Context, cloneContext } from '../../context.ts'
 import { type EventPort, Filter } from '../../filter.ts'
 import type { Edge, Policy } from '../../kernel/ledger.ts'
 import { weigh } from '../../kernel/mailbox.ts'
+import { plainCopy } from '../../kernel/wire.ts'
 import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
 import type { Session } from '../../session.ts'
 import { type FilterDefinition, type Target, targetName } from '../definition.ts'
@@ -164,6 +165,17 @@ class Branch implements Source, EventPort {
   }
 }
 
+/** The beginning of a message as it is now; what cannot be copied is found out when the message is to be sent. */
+function snapshot(start: MessageStart): MessageStart {
+  if (typeof (start.head as { clone?: unknown }).clone === 'function')
+    return cloneEvent(start) as MessageStart
+  try {
+    return new MessageStart(plainCopy(start.head) as object)
+  } catch {
+    return start
+  }
+}
+
 /** A branch to a pipeline that all threads of the node share: it is sent whole messages. */
 class NodeBranch {
   private readonly plan: Plan
@@ -181,9 +193,9 @@ class NodeBranch {
   }
 
   copy(event: Event): void {
-    // Cloned at once: filters behind the fork may change the head before its message is whole.
-    const copy = event.kind === Kind.messageStart ? cloneEvent(event) : event
-    if (this.collector.add(copy) !== Collected.whole) return
+    // Copied at once: filters behind the fork may change the head before its message is whole.
+    const copy = event.kind === Kind.messageStart ? snapshot(event) : event
+    if (this.collector.add(copy) !== Collected.whole && !this.collector.isEndedBy(event)) return
     const { edge } = this.plan
     const { overflowBytes } = this.collector
     const message = this.collector.take()

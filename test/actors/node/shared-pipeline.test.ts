@@ -122,7 +122,14 @@ test('a message that its session did not finish is counted, and so is one that i
   const { open, edge } = harness(t, script)
   const session = open().feed(...events('S', 'D:12345678901', 'E', 'S', 'D:1'))
   session.stop()
-  t.like(edge('log').row(), { accepted: 2, delivered: 0, dropped: { 'too-large': 1, incomplete: 1 } })
+  open()
+    .feed(...events('S', 'D:2', 'X:ReadError'))
+    .stop()
+  t.like(edge('log').row(), { accepted: 3, delivered: 0, dropped: { 'too-large': 1, incomplete: 2 } })
+  open()
+    .feed(...events('S', 'D:3', 'X'))
+    .stop()
+  t.is(edge('log').delivered, 1, 'an orderly end of the stream ends its message')
 })
 
 test('a fork of bytes to a shared pipeline is refused when the script is read', t => {
