@@ -293,7 +293,9 @@ test('pipy/proxy routes and balances', async t => {
 })
 
 test('every example has a test, says what it is, and fits a screen', t => {
-  const tests = readFileSync(new URL(import.meta.url), 'utf8')
+  const tests = ['examples.test.ts', 'tunnels.test.ts']
+    .map(file => readFileSync(new URL(file, import.meta.url), 'utf8'))
+    .join('\n')
   const folder = dirname(examplePath('hello.ts'))
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     if (!/\.[jt]s$/.test(name) || name.startsWith('shop/')) continue
