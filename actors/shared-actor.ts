@@ -127,7 +127,7 @@ export class SharedActor implements Source, EventPort {
 
   /** An event of the message at hand. The rest of one on which the session ended has nobody to go to. */
   process(event: Event): void {
-    this.session?.deliver(this.session.first, event, null)
+    this.session?.enter(event, null)
   }
 
   pause(): void {
@@ -152,7 +152,7 @@ export class SharedActor implements Source, EventPort {
 
   private deliverEnd(session: SharedSession): void {
     turn.begin(null)
-    session.deliver(session.first, new StreamEnd(), null)
+    session.enter(new StreamEnd(), null)
     turn.end()
   }
 

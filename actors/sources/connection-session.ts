@@ -74,7 +74,7 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
 
   /** The flush that opens a stream, so that `handleStreamStart` and `connect` act before the client speaks. */
   start(): void {
-    this.deliver(this.first, new Data(), null)
+    this.enter(new Data(), null)
   }
 
   opened(): void {}
@@ -83,7 +83,7 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
     if (this.idle !== null) this.idle.touch()
     if (this.reading !== null) this.reading.touch()
     if (this.inputEnded) return
-    this.deliver(this.first, Data.borrow(buffer, start, end), null)
+    this.enter(Data.borrow(buffer, start, end), null)
   }
 
   ended(): void {
@@ -94,7 +94,7 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
     if (this.inputEnded) return
     this.inputEnded = true
     this.reading?.clear()
-    this.deliver(this.first, new StreamEnd(fault), null)
+    this.enter(new StreamEnd(fault), null)
   }
 
   drained(): void {

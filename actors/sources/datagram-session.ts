@@ -58,9 +58,9 @@ export class DatagramSession extends Session {
     }
     this.traffic.receivedBytes += bytes.length
     turn.begin(this.source)
-    this.deliver(this.first, new MessageStart(), null)
-    if (bytes.length > 0 && !this.isStopped) this.deliver(this.first, Data.over(bytes), null)
-    if (!this.isStopped) this.deliver(this.first, messageEnd, null)
+    this.enter(new MessageStart(), null)
+    if (bytes.length > 0 && !this.isStopped) this.enter(Data.over(bytes), null)
+    if (!this.isStopped) this.enter(messageEnd, null)
     turn.end()
   }
 
@@ -78,7 +78,7 @@ export class DatagramSession extends Session {
   /** There is no end that a peer could tell of: it is over when nothing comes any more. */
   private finish(): void {
     turn.begin(null)
-    if (!this.isStopped) this.deliver(this.first, new StreamEnd(), null)
+    if (!this.isStopped) this.enter(new StreamEnd(), null)
     this.stop()
     turn.end()
   }

@@ -31,8 +31,8 @@ class TaskSession extends Session {
   }
 
   start(): void {
-    this.deliver(this.first, new MessageStart(), null)
-    this.deliver(this.first, messageEnd, null)
+    this.enter(new MessageStart(), null)
+    this.enter(messageEnd, null)
   }
 
   override process(event: Event | Latin1): void {
@@ -44,7 +44,7 @@ class TaskSession extends Session {
     if (this.isDraining) return
     this.isDraining = true
     turn.begin(null)
-    this.deliver(this.first, new StreamEnd(), null)
+    this.enter(new StreamEnd(), null)
     turn.end()
   }
 

@@ -54,7 +54,7 @@ export class TestSession extends Session {
   /** Gives events to the pipeline, all in one turn of `source`. */
   feed(...events: Event[]): this {
     turn.begin(this.source)
-    for (const event of events) this.deliver(this.first, event, null)
+    for (const event of events) this.enter(event, null)
     turn.end()
     return this
   }

@@ -125,7 +125,7 @@ class Branch implements Source, EventPort {
       this.session.program.entered(this)
     }
     if (event.kind === Kind.streamEnd && !this.isBroken) this.inputEnded = true
-    this.pipeline.deliver(this.pipeline.first, event, this.plan.edge)
+    this.pipeline.enter(event, this.plan.edge)
     turn.source = source
   }
 

@@ -100,7 +100,7 @@ class Confluence implements EventPort, Source {
   private give(event: Event): void {
     const { source } = turn
     turn.source = this
-    this.pipeline.deliver(this.pipeline.first, event, this.edge)
+    this.pipeline.enter(event, this.edge)
     turn.source = source
   }
 
