@@ -5,6 +5,8 @@ import { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect, createServer, type TLSSocket } from 'node:tls'
 import ava, { type ExecutionContext } from 'ava'
 import { type AcceptTLSOptions, Data, sluice } from '../../actors/index.ts'
+import { ScriptBuilder } from '../../actors/script/builder.ts'
+import { scope } from '../../runtime/script/scope.ts'
 import { makeCertificates } from '../runtime/net/support/certificates.ts'
 import { opensslClient } from '../support/openssl.ts'
 import { until } from '../support/proxy.ts'
@@ -475,4 +477,48 @@ test('what cannot be used is refused when the script is loaded', t => {
         .to($ => $.dummy()),
     ),
   )
+})
+
+// Pipy's dialect
+
+type Dialect = Record<string, (...args: unknown[]) => Dialect>
+const dialect = (): Dialect => new ScriptBuilder({}, true) as unknown as Dialect
+
+test('in the dialect a server is checked when trusted is given, as in Pipy, and pipelines may stand in front', async t => {
+  const port = await nodeServer(t)
+  const connecting = (options?: object) =>
+    dialect().pipeline?.('main').connectTLS?.('out', options).pipeline?.('out').connect?.(`127.0.0.1:${port}`)
+  const trusting = openStream(t, connecting()).feed('hello')
+  await trusting.next(event => event.kind === 0 && event.toString() === '<hello>')
+  const checking = openStream(t, connecting({ trusted: [ca] })).feed('hello')
+  await checking.next(event => event.kind === 0 && event.toString() === '<hello>')
+  const strict = openStream(t, connecting({ trusted: [stranger.cert] })).feed('hello')
+  t.is((await strict.ended()).error, 'TLSError')
+})
+
+test('in the dialect callbacks among the options find the context around them', async t => {
+  const found: unknown[] = []
+  const note = (what: string, count: number): void => void found.push([what, count, scope.current !== undefined])
+  const script = dialect()
+    .listen?.('127.0.0.1:0')
+    .acceptTLS?.('echo', {
+      certificate: (...args: unknown[]) => {
+        note('certificate', args.length)
+        return server
+      },
+      verify: (...args: unknown[]) => {
+        note('verify', args.length)
+        return true
+      },
+      handshake: (...args: unknown[]) => note('handshake', args.length),
+    })
+    .pipeline?.('echo')
+  const peer = await dial(t, await runScript(t, script))
+  peer.write('x')
+  await peer.read(/x/)
+  t.deepEqual(found, [
+    ['certificate', 1, true],
+    ['verify', 2, true],
+    ['handshake', 1, true],
+  ])
 })
