@@ -1,6 +1,6 @@
 // Hot path: a pipeline is made per request, and each event of it passes `process`.
 
-import type { TrafficError } from '../runtime/errors.ts'
+import { TrafficError } from '../runtime/errors.ts'
 import { type Event, Kind, StreamEnd } from '../runtime/event.ts'
 import type { Context } from './context.ts'
 import type { EventPort, Filter, FilterLayout, Latin1 } from './filter.ts'
@@ -28,6 +28,9 @@ export class PipelineLayout {
     return new Pipeline(this, context, session, owner, outlet)
   }
 }
+
+/** Events that may wait for a busy pipeline: four for each byte of the largest read. */
+const mostEvents = 256 * 1024
 
 /** By kind. */
 const eventNames = ['Data', 'MessageStart', 'MessageEnd', 'StreamEnd'] as const
@@ -83,6 +86,11 @@ export class Pipeline extends Actor<Event> implements EventPort {
     return `${this.session.name}/${this.layout.name}`
   }
 
+  /** Where its output ends up: the session, unless someone on the way is no pipeline. */
+  get root(): Pipeline {
+    return this.owner === null ? this : this.owner.root
+  }
+
   get takesText(): boolean {
     // A session is its own outlet, and says for itself when it takes text.
     return this.owner === null && this.outlet !== this && this.outlet.takesText
@@ -111,6 +119,19 @@ export class Pipeline extends Actor<Event> implements EventPort {
     if (event.kind === Kind.streamEnd) this.hasEnded = true
     if (this.owner === null) this.outlet.process(event)
     else this.owner.deliver(this.outlet, event, null)
+  }
+
+  /**
+   * A stream with a hole in it is of no use, so what one turn brings is let in. More than any honest script makes of it
+   * ends the pipeline.
+   */
+  protected override admits(waiting: number): boolean {
+    if (waiting < mostEvents) return true
+    if (!this.isStopped) {
+      const detail = `${waiting} events wait for ${this.path} in one turn`
+      this.fail(new TrafficError('BufferOverflow', detail), undefined, null)
+    }
+    return false
   }
 
   protected override failed(fault: TrafficError, _message: unknown): void {

@@ -178,8 +178,7 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
         edge.drop('mailbox-full')
         return
       }
-      // A paused source sends no more; what it had sent already is let in, since it is at most one read.
-      if (turn.source === null || count >= 2 * mailboxLimits.messages) {
+      if (!this.admits(count)) {
         this.bury(message, edge, 'mailbox-full')
         return
       }
@@ -192,6 +191,14 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
       this.status = Status.ready
       kernel.ready.push(this)
     }
+  }
+
+  /**
+   * Whether a full mailbox takes one more. A paused source sends no more; what it had sent already is let in, since it
+   * is at most one read.
+   */
+  protected admits(waiting: number): boolean {
+    return turn.source !== null && waiting < 2 * mailboxLimits.messages
   }
 
   /** Pauses the source of this turn until the stack is flat again, which is when mailboxes are empty. */
@@ -214,7 +221,8 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     kernel.deadLetters.add({ to: this.path, reason, message: describe(message) })
   }
 
-  private fail(thrown: unknown, message: unknown, edge: Edge | null): void {
+  /** Ends the actor for what was thrown, with a dead letter. */
+  protected fail(thrown: unknown, message: unknown, edge: Edge | null): void {
     const fault = TrafficError.from(thrown)
     const record = fault.toRecord()
     edge?.failed(record)
