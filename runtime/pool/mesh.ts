@@ -112,8 +112,9 @@ class Peer implements Flushable {
 
   flush(): void {
     if (this.gathered.length === 0) return
-    const frame = packFrame(this.gathered)
+    const items = this.gathered
     this.gathered = []
+    const frame = packFrame(items)
     this.port.postMessage(frame, [frame.buffer])
   }
 
