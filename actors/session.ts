@@ -46,13 +46,12 @@ export abstract class Session extends Pipeline {
     this.program.reportFault(pipeline.path, fault)
   }
 
-  /** The stream is over for good: the session closes soon, even when the peer does not. */
-  linger(): void {}
-
-  /** Nothing is under way, and nothing more is wanted: the session closes without waiting for the peer. */
-  closeIdle(): void {
-    this.linger()
-  }
+  /**
+   * Nothing more is wanted of the peer: when the output ends, the session closes soon, even when the peer does not.
+   *
+   * @param isIdle nothing is under way either: then the session does not wait for the peer at all
+   */
+  closeAfterOutput(_isIdle: boolean): void {}
 
   /** So much waits for the peer to take it that whoever can wait should add nothing. */
   get isCongested(): boolean {
@@ -66,6 +65,8 @@ export abstract class Session extends Pipeline {
 
   /** Names who is asked when this session has to finish; without one it runs until its stream ends. */
   set onDrain(drainable: Drainable) {
+    // One inside of another (HTTP in a tunnel of HTTP) ends with it.
+    if (this.drainable !== null) return
     this.drainable = drainable
     if (this.program.isDraining) drainable.drain(false)
   }

@@ -44,6 +44,8 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
   private waiting: Relievable | null = null
   private inputEnded = false
   private isLingering = false
+  private isFinishing = false
+  private isIdle = false
   private lingering: Deadline | null = null
 
   constructor(
@@ -138,11 +140,7 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
         this.connection.writeLatin1(event.text)
         break
       case 3:
-        if (event.error === 'ConnectionAborted' || event.error === 'ConnectionReset') this.reset()
-        else {
-          this.connection.end()
-          if (event.error !== '') this.linger()
-        }
+        this.endOutput(event.error)
         return
       default:
         return
@@ -158,19 +156,30 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
     this.writing.touch()
   }
 
-  override linger(): void {
-    if (this.isLingering) return
+  override closeAfterOutput(isIdle: boolean): void {
+    this.isFinishing = true
+    this.isIdle = isIdle
+  }
+
+  private endOutput(error: StreamEnd['error']): void {
+    const { connection } = this
+    if (error === 'ConnectionAborted' || error === 'ConnectionReset') this.reset()
+    else if (error !== '') this.linger()
+    else {
+      connection.end()
+      if (!this.isFinishing) return
+      // Waiting is for peers that may be sending: to close on one that is silent resets nothing.
+      if (this.isIdle && connection.queuedBytes === 0) this.stop()
+      else this.linger()
+    }
+  }
+
+  private linger(): void {
     this.isLingering = true
     this.inputEnded = true
     this.connection.end()
     this.lingering = new Deadline(lingerMs, () => this.connection.destroy())
     this.lingering.touch()
-  }
-
-  /** Waiting is for peers that may be sending: to close on one that is silent resets nothing. */
-  override closeIdle(): void {
-    if (this.connection.queuedBytes > 0) this.linger()
-    else this.stop()
   }
 
   private reset(): void {

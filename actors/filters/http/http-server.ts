@@ -147,8 +147,13 @@ export abstract class HTTPServer
 
   private hookDrain(): void {
     this.hasDrainHook = true
-    const { session } = this.pipeline
-    if (session === (this.pipeline as unknown)) session.onDrain = this
+    if (this.isSessions) this.pipeline.session.onDrain = this
+  }
+
+  /** Whether what we put out goes to the peer of the session, at once or through other pipelines. */
+  private get isSessions(): boolean {
+    const { root, session } = this.pipeline
+    return root === (session as unknown)
   }
 
   private decode(data: Data): void {
@@ -505,10 +510,13 @@ export abstract class HTTPServer
   private close(): void {
     if (this.isClosing) return
     if (this.request !== null && this.reply !== Reply.done) this.exchangeEnded()
+    this.finish(false)
+  }
+
+  private finish(isIdle: boolean): void {
     this.release()
+    if (this.isSessions) this.pipeline.session.closeAfterOutput(isIdle)
     this.next.process(new StreamEnd())
-    const { session } = this.pipeline
-    if (session === (this.pipeline as unknown)) session.linger()
   }
 
   private release(): void {
@@ -525,18 +533,11 @@ export abstract class HTTPServer
     else this.next.process(new Data(text, 'latin1'))
   }
 
-  private closeIdle(): void {
-    const { pipeline } = this
-    this.release()
-    this.next.process(new StreamEnd())
-    if (pipeline.session === (pipeline as unknown)) pipeline.session.closeIdle()
-  }
-
   drain(closesIdle: boolean): void {
     this.isDraining = true
     this.isPersistent = false
     if (closesIdle && this.request === null && this.decoder.isIdle && !this.isClosing)
-      this.pipeline.run(() => this.closeIdle())
+      this.pipeline.run(() => this.finish(true))
   }
 
   override stop(): void {
