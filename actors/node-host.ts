@@ -86,6 +86,7 @@ export class NodeHost implements NodePipelines {
 
   /** A program has ended: what it still hosts ends as well. */
   leave(program: Program): void {
+    for (const [id, lane] of this.lanes) if (program.edges.includes(lane.edge)) this.lanes.delete(id)
     for (const [name, hosted] of this.hosted) {
       if (hosted.program !== program) continue
       this.hosted.delete(name)
@@ -95,15 +96,19 @@ export class NodeHost implements NodePipelines {
 
   /**
    * Ends the streams of all shared pipelines, so that they write what they have gathered. Resolves when they have, or
-   * after `limitMs`. For a node that stops, when all its threads are done with their sessions.
+   * after `limitMs`. For a node that stops, when all its threads are done with their sessions; again, when shared
+   * pipelines write to others.
    */
   async flush(limitMs: number): Promise<void> {
     const all = [...this.hosted.values()]
     await Promise.all(all.map(hosted => this.endAll(hosted, limitMs)))
   }
 
-  private async endAll(hosted: Hosted, limitMs: number): Promise<void> {
-    await Promise.all([...hosted.actors.values()].map(actor => this.end(actor, limitMs)))
+  /** What comes for their keys from now on begins new ones. */
+  private async endAll({ actors }: Hosted, limitMs: number): Promise<void> {
+    const all = [...actors.values()]
+    actors.clear()
+    await Promise.all(all.map(actor => this.end(actor, limitMs)))
   }
 
   private async end(actor: SharedActor, limitMs: number): Promise<void> {

@@ -284,7 +284,9 @@ export class TrafficNode implements ThreadsListener {
       )
     const leftMs = startedMs + drainTimeoutMs - monotonicMs()
     const timeoutMs = Math.min(flushMs.most, Math.max(flushMs.least, leftMs))
+    // Twice, since what one of them writes last may go to another.
     await this.askReady({ kind: 'flush', timeoutMs })
+    await this.askReady({ kind: 'flush', timeoutMs: flushMs.least })
     return cut
   }
 
