@@ -39,6 +39,30 @@ test('a request is not sent on before the one in front of it is answered', async
   t.regex((await connection.request()).startLine, /next/)
 })
 
+for (const transport of ['handle', 'net'] as const) {
+  test(`${transport}: requests that come one by one, while the first is not answered yet, wait their turn`, async t => {
+    const upstream = await Upstream.start(t, firstIsOurs)
+    const proxy = await startProxy(t, upstream.port, { transport })
+    const client = await proxy.client()
+    client.write('POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello')
+    const connection = await upstream.connection()
+    await connection.request()
+    for (const path of ['/2', '/3']) {
+      client.write(ask(path))
+      await busyMeanwhile(proxy)
+    }
+    t.is(connection.received, '')
+    for (const n of [1, 2, 3]) {
+      connection.write(reply(`${n}`))
+      t.is((await client.response()).body, `${n}`)
+      if (n < 3) t.is((await connection.request()).startLine, `GET /${n + 1} HTTP/1.1`)
+    }
+    client.end()
+    t.is(await client.readToEnd(), '')
+    await proxy.settled()
+  })
+}
+
 test('bodies are told from the requests that follow them', async t => {
   const upstream = await Upstream.start(
     t,

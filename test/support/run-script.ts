@@ -5,6 +5,7 @@ import { ThreadHost } from '../../actors/thread-host.ts'
 import type { LogFields, Logger } from '../../runtime/log.ts'
 import { netTransport } from '../../runtime/net/node-net.ts'
 import { handleTransport } from '../../runtime/net/tcp-handle.ts'
+import type { Transport } from '../../runtime/net/transport.ts'
 
 /** The transports that scripts run on: tests of behaviour loop over them. */
 export const transports = { handle: handleTransport, net: netTransport } as const
@@ -27,7 +28,7 @@ export interface RunningScript {
 export async function runScript(
   t: ExecutionContext,
   script: unknown,
-  transport: keyof typeof transports = 'handle',
+  transport: keyof typeof transports | Transport = 'handle',
 ): Promise<RunningScript> {
   const logs: LogLine[] = []
   const say =
@@ -45,7 +46,7 @@ export async function runScript(
   const host = new ThreadHost({
     thread: 0,
     threads: 1,
-    transport: transports[transport],
+    transport: typeof transport === 'string' ? transports[transport] : transport,
     acquireSocket: async (_address, port) => ({ port }),
     mesh: undefined,
     log,

@@ -140,9 +140,10 @@ export abstract class HTTPServer
     }
   }
 
-  /** The client has to take responses first, before a further request is begun. */
+  /** What comes is behind a whole request that has no response yet, or behind responses that the client has to take first. */
   private get mustWait(): boolean {
-    return this.request === null && this.pipeline.session.isCongested
+    if (this.request === null) return this.pipeline.session.isCongested
+    return this.isRequestDone && !(this.isTunnel && this.reply === Reply.done)
   }
 
   private hookDrain(): void {
