@@ -2,7 +2,7 @@
 
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
-import { sluice } from '../../actors/index.ts'
+import { Data, Message, sluice } from '../../actors/index.ts'
 import { type HTTPText, readMessage } from '../support/http-text.ts'
 import { type MemoryConnection, MemoryTransport } from '../support/memory-transport.ts'
 import { runScript } from '../support/run-script.ts'
@@ -175,7 +175,7 @@ async function run(t: ExecutionContext, script: () => unknown, cut: Cut): Promis
   }
   host.stop()
   return {
-    atClient: takeMessages(client.written, wanted.map(methodOf)),
+    atClient: takeMessages(client.written.replace(/\r\nDate: [^\r]*/g, ''), wanted.map(methodOf)),
     atUpstream: [
       ...takeMessages(
         answerer.atUpstream,
@@ -214,6 +214,20 @@ const scripts: Readonly<Record<string, () => unknown>> = {
           .handleMessageStart(async ({ head }) => head.headers.etag)
           .handleData(() => {}),
       ),
+  'a script that changes bodies': () =>
+    sluice()
+      .listen('192.0.2.2:2')
+      .demuxHTTP()
+      .to($ =>
+        $.replaceMessageBody(body => new Data(`<${body}>`))
+          .muxHTTP({ maxSessions: 1 })
+          .to($ => $.connect('192.0.2.1:1'))
+          .replaceMessageBody(async body => new Data(`<${body}>`)),
+      ),
+  'a script that answers by itself': () =>
+    sluice()
+      .listen('192.0.2.2:2')
+      .serveHTTP(({ head, body }) => new Message(`${head.method} ${head.path} ${body}`)),
 }
 
 for (const [name, script] of Object.entries(scripts)) {
@@ -223,10 +237,9 @@ for (const [name, script] of Object.entries(scripts)) {
         const whole = await run(t, script, { ...cut, clientSizes: [], upstreamSizes: [], turns: [] })
         const inPieces = await run(t, script, cut)
         t.deepEqual(inPieces, whole)
-        const count = cut.which.length + (cut.isUpgraded ? 1 : 0)
-        t.is(whole.atUpstream.length, count + 2, 'every request came')
+        t.true(whole.atClient.length > cut.which.length, 'every request was answered')
       }),
-      { numRuns: 100 },
+      { numRuns: 200 },
     )
   })
 }
