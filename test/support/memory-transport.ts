@@ -5,7 +5,16 @@
 
 import { Buffer } from 'node:buffer'
 import type { Data } from '../../runtime/data.ts'
-import type { Connection, ConnectionHandler, Listener, Transport } from '../../runtime/net/transport.ts'
+import { TrafficError } from '../../runtime/errors.ts'
+import { BlockedSources } from '../../runtime/net/blocked-sources.ts'
+import type {
+  Connection,
+  ConnectionHandler,
+  ConnectOptions,
+  Listener,
+  ListenOptions,
+  Transport,
+} from '../../runtime/net/transport.ts'
 import { turn } from '../../runtime/turn.ts'
 
 const memory = Buffer.alloc(64 * 1024)
@@ -16,7 +25,7 @@ export class MemoryConnection implements Connection {
   readonly remote = { address: '192.0.2.1', port: 1 }
   readonly local = { address: '192.0.2.2', port: 2 }
   readonly tls = undefined
-  readonly queuedBytes = 0
+  queuedBytes = 0
   receivedBytes = 0
   sentBytes = 0
   /** All that the peer got. */
@@ -24,11 +33,17 @@ export class MemoryConnection implements Connection {
   /** Whether the peer got the end. */
   isEnded = false
   isClosed = false
-  private hasPeerEnded = false
+  /** Whether the peer has finished sending. */
+  hasPeerEnded = false
   private pauses = 0
+  private isStalled = false
+  private wasCongested = false
+  private readonly blocked = new BlockedSources()
+  private readonly highWaterBytes: number
 
-  constructor(handler: ConnectionHandler) {
+  constructor(handler: ConnectionHandler, highWaterBytes: number) {
     this.handler = handler
+    this.highWaterBytes = highWaterBytes
   }
 
   get isPaused(): boolean {
@@ -54,6 +69,16 @@ export class MemoryConnection implements Connection {
     if (this.isEnded) this.destroy()
   }
 
+  /** The peer breaks the connection off. */
+  receiveReset(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    turn.begin(null)
+    this.blocked.release()
+    this.handler.closed(new TrafficError('ConnectionReset'))
+    turn.end()
+  }
+
   write(data: Data): void {
     this.writeLatin1(data.toString('latin1'))
   }
@@ -61,7 +86,32 @@ export class MemoryConnection implements Connection {
   writeLatin1(text: string): void {
     if (this.isEnded || this.isClosed) return
     this.written += text
-    this.sentBytes += text.length
+    if (!this.isStalled) {
+      this.sentBytes += text.length
+      return
+    }
+    this.queuedBytes += text.length
+    if (this.queuedBytes <= this.highWaterBytes) return
+    this.wasCongested = true
+    this.blocked.block(turn.source)
+  }
+
+  /** The peer takes nothing from here on: what is written is queued, and who writes too much is paused. */
+  stall(): void {
+    this.isStalled = true
+  }
+
+  /** The peer takes all that is queued, and what comes. */
+  flow(): void {
+    this.isStalled = false
+    this.sentBytes += this.queuedBytes
+    this.queuedBytes = 0
+    if (!this.wasCongested || this.isClosed) return
+    this.wasCongested = false
+    turn.begin(null)
+    this.blocked.release()
+    this.handler.drained()
+    turn.end()
   }
 
   end(): void {
@@ -74,6 +124,7 @@ export class MemoryConnection implements Connection {
     this.isClosed = true
     queueMicrotask(() => {
       turn.begin(null)
+      this.blocked.release()
       this.handler.closed(undefined)
       turn.end()
     })
@@ -99,14 +150,16 @@ export class MemoryTransport implements Transport {
   /** Connections that the program made. */
   readonly outbound: MemoryConnection[] = []
   private accept: (connection: Connection) => void = () => {}
+  private highWaterBytes = 0
 
-  async listen(_: unknown, accept: (connection: Connection) => void): Promise<Listener> {
+  async listen(options: ListenOptions, accept: (connection: Connection) => void): Promise<Listener> {
     this.accept = accept
+    this.highWaterBytes = options.highWaterBytes
     return { local: { address: '192.0.2.2', port: 2 }, close: () => {} }
   }
 
-  connect(_: unknown, handler: ConnectionHandler): Connection {
-    const connection = new MemoryConnection(handler)
+  connect(options: ConnectOptions, handler: ConnectionHandler): Connection {
+    const connection = new MemoryConnection(handler, options.highWaterBytes)
     this.outbound.push(connection)
     queueMicrotask(() => {
       turn.begin(connection)
@@ -118,7 +171,7 @@ export class MemoryTransport implements Transport {
 
   /** A client connects. */
   client(): MemoryConnection {
-    const connection = new MemoryConnection(silent)
+    const connection = new MemoryConnection(silent, this.highWaterBytes)
     turn.begin(connection)
     this.accept(connection)
     turn.end()
