@@ -4,7 +4,7 @@ import test from 'ava'
 import { Data, Message, MessageEnd, MessageStart, sluice } from '../../actors/index.ts'
 import { fieldOf, statusOf } from '../support/http-text.ts'
 import { serve } from '../support/proxy.ts'
-import { answering, ask, reply, Upstream } from '../support/upstream.ts'
+import { answering, ask, reply, Upstream, unusedPort } from '../support/upstream.ts'
 
 const doubled = (body: Data): Data => new Data(body.toString().repeat(2))
 
@@ -134,6 +134,51 @@ test('a script answers without an upstream, and its connection goes on', async t
   client.end()
   t.is(await client.readToEnd(), '')
   await server.settled()
+})
+
+test('a large answer is whole, also when it is the turn of the connection to an upstream that fails', async t => {
+  const body = 'b'.repeat(3_000_000)
+  const nobody = await unusedPort(t)
+  const script = sluice({ isLarge: false })
+    .listen('127.0.0.1:0')
+    .demuxHTTP()
+    .to($ =>
+      $.handleMessageStart(({ head }, ctx) => {
+        ctx.isLarge = head.path === '/large'
+      }).branch(
+        ctx => ctx.isLarge,
+        $ => $.replaceMessage(new Message(body)),
+        $ => $.muxHTTP().to($ => $.connect(`127.0.0.1:${nobody}`)),
+      ),
+    )
+  const client = await (await serve(t, script)).client()
+  client.write(ask('/refused') + ask('/large') + ask('/refused') + ask('/large'))
+  for (let i = 0; i < 2; i++) {
+    t.is(statusOf(await client.response()), 502)
+    t.is((await client.response()).body.length, body.length)
+  }
+})
+
+test('an answer in many pieces is whole', async t => {
+  const pieces = Array.from({ length: 6000 }, (_, i) => new Data(`${i} `.padEnd(300)))
+  const nobody = await unusedPort(t)
+  const script = sluice({ isLarge: false })
+    .listen('127.0.0.1:0')
+    .demuxHTTP()
+    .to($ =>
+      $.handleMessageStart(({ head }, ctx) => {
+        ctx.isLarge = head.path === '/large'
+      }).branch(
+        ctx => ctx.isLarge,
+        $ => $.replaceMessage(() => [new MessageStart({ status: 200 }), ...pieces, new MessageEnd()]),
+        $ => $.muxHTTP().to($ => $.connect(`127.0.0.1:${nobody}`)),
+      ),
+    )
+  const client = await (await serve(t, script)).client()
+  client.write(ask('/large') + ask('/refused') + ask('/large'))
+  t.is((await client.response()).body.length, 1_800_000)
+  t.is(statusOf(await client.response()), 502)
+  t.is((await client.response()).body.length, 1_800_000)
 })
 
 test('a script that ends the stream behind its answer has answered that request alone', async t => {
