@@ -154,6 +154,24 @@ for (const transport of ['handle', 'net'] as const) {
   }
 }
 
+test('requests behind one that closes the connection are not served', async t => {
+  const served: string[] = []
+  const answer: Answer = ({ head }) => {
+    served.push(head.path)
+    return new Message(head.path)
+  }
+  for (const [name, script] of Object.entries(answerers)) {
+    const server = await serve(t, script(answer))
+    const client = await server.client()
+    client.write(ask('/first', 'Connection: close') + ask('/second') + ask('/third'))
+    t.is((await client.response()).body, '/first')
+    t.is(await client.readToEnd(), '')
+    client.destroy()
+    await server.settled()
+    t.deepEqual(served.splice(0), ['/first'], name)
+  }
+})
+
 for (const rest of ['GET /', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhello']) {
   test(`a client that ends inside its second request, ${JSON.stringify(rest)}, gets the first answered and the second refused`, async t => {
     const upstream = await Upstream.start(t)

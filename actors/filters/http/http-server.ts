@@ -280,11 +280,8 @@ export abstract class HTTPServer
 
   end(trailers: Headers | undefined): void {
     this.isRequestDone = true
-    if (this.isDiscarding) {
-      this.finishExchange()
-      return
-    }
-    this.requestEnded(trailers)
+    if (this.isDiscarding) this.finishExchange()
+    else this.requestEnded(trailers)
     // What follows waits for the response, unless that was the switch to a tunnel, which begins here.
     if (this.isTunnel && this.reply === Reply.done) return
     if (this.request !== null || this.pipeline.session.isCongested) this.decoder.suspend()
@@ -522,6 +519,8 @@ export abstract class HTTPServer
 
   private release(): void {
     this.isClosing = true
+    // RFC 9112 §9.6: requests behind the last one are not processed, even those that are in the bytes being read.
+    this.decoder.stop()
     this.request = null
     this.leftover = null
     this.unwatchHead()
