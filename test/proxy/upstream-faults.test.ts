@@ -4,6 +4,7 @@ import { connect as connectSocket } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { sluice } from '../../actors/index.ts'
 import { monotonicMs } from '../../runtime/clock.ts'
+import { resolver } from '../../runtime/net/resolver.ts'
 import { startListening } from '../runtime/net/support/listening-scenarios.ts'
 import { fieldOf, type HTTPText, statusOf } from '../support/http-text.ts'
 import { type ProxyOptions, type RunningProxy, serve, startProxy } from '../support/proxy.ts'
@@ -189,6 +190,23 @@ for (const transport of ['handle', 'net'] as const) {
     })
   }
 }
+
+test.serial('a name that is not resolved in time is a 504', async t => {
+  const { resolve } = resolver
+  t.teardown(() => {
+    resolver.resolve = resolve
+  })
+  resolver.resolve = host => (host === 'slow.test' ? new Promise(() => {}) : resolve.call(resolver, host))
+  const proxy = await startProxy(t, 'slow.test:80', { connect: { connectTimeout: 0.2 } })
+  const client = await proxy.client()
+  const startMs = monotonicMs()
+  isFault(t, await client.ask(ask('/')), 504, 'connection_timeout')
+  const elapsedMs = monotonicMs() - startMs
+  t.true(elapsedMs > 190 && elapsedMs < 4000, `${elapsedMs} ms`)
+  client.end()
+  await client.readToEnd()
+  await proxy.settled()
+})
 
 test('bytes that answer no request end the connection that they came on, and harm nobody', async t => {
   const upstream = await Upstream.start(

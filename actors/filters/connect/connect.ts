@@ -49,7 +49,7 @@ const options = {
   retryDelay: duration(0, 'Time between two tries.'),
   connectTimeout: duration(
     10_000,
-    'Ends the stream with ConnectionTimeout when the connection, TLS included, is not made by then. 10 s: three SYNs (1 s, 3 s, 7 s), after which more waiting rarely helps.',
+    'Ends the stream with ConnectionTimeout when the name is not resolved by then, or the connection, TLS included, not made by then. 10 s: three SYNs (1 s, 3 s, 7 s), after which more waiting rarely helps.',
   ),
   readTimeout: duration(
     0,
@@ -99,7 +99,7 @@ class Connect extends Filter implements ConnectionHandler {
   private host = ''
   private addressIndex = 0
   private tries = 0
-  private cancelRetry: (() => void) | null = null
+  private cancelTimer: (() => void) | null = null
   private idle: Deadline | null = null
   private reading: Deadline | null = null
   private writing: WriteDeadline | null = null
@@ -192,7 +192,26 @@ class Connect extends Filter implements ConnectionHandler {
     this.port = port
     const found = resolver.resolve(host)
     if (typeof found === 'string') this.tryAddresses([found])
-    else this.enterWhen(found, addresses => this.tryAddresses(addresses), 'CannotResolve')
+    else {
+      this.limitResolving(host)
+      this.enterWhen(found, addresses => this.tryAddresses(addresses), 'CannotResolve')
+    }
+  }
+
+  /** The operating system may ask name servers for half a minute. */
+  private limitResolving(host: string): void {
+    const { connectTimeout } = this.plan.settings
+    if (connectTimeout === 0) return
+    this.cancelTimer = after(connectTimeout, () => {
+      turn.begin(null)
+      if (!this.pipeline.isStopped && !this.outputEnded)
+        this.pipeline.run(() =>
+          this.fail(
+            new TrafficError('ConnectionTimeout', `'${host}' was not resolved within ${connectTimeout} ms`),
+          ),
+        )
+      turn.end()
+    })
   }
 
   /** Goes on inside the pipeline's actor when `promise` settles. */
@@ -213,6 +232,7 @@ class Connect extends Filter implements ConnectionHandler {
   }
 
   private tryAddresses(addresses: readonly string[]): void {
+    this.cancelTimer?.()
     this.addresses = addresses
     this.addressIndex = 0
     this.tryAddress()
@@ -288,6 +308,7 @@ class Connect extends Filter implements ConnectionHandler {
   }
 
   private retry(error: TrafficError): void {
+    this.cancelTimer?.()
     if (this.addressIndex + 1 < this.addresses.length) {
       this.addressIndex++
       this.tryAddress()
@@ -299,7 +320,7 @@ class Connect extends Filter implements ConnectionHandler {
       return
     }
     this.tries++
-    this.cancelRetry = after(Math.max(retryDelay, 1), () => {
+    this.cancelTimer = after(Math.max(retryDelay, 1), () => {
       turn.begin(null)
       if (!this.pipeline.isStopped && !this.outputEnded)
         this.pipeline.run(() =>
@@ -351,7 +372,7 @@ class Connect extends Filter implements ConnectionHandler {
     this.inputEnded = true
     this.outputEnded = true
     this.clearDeadlines()
-    this.cancelRetry?.()
+    this.cancelTimer?.()
     this.blocked?.release()
     this.connection?.destroy()
   }
