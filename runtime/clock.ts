@@ -3,30 +3,76 @@
  * put another in its place and thousands of time-outs cost one timer.
  */
 
-/** Milliseconds since the epoch. */
-export const wallMs = (): number => Date.now()
+/** What the time is and when it will be. There is one, the system's, except in tests that make their own. */
+export interface Clock {
+  wallMs(): number
+  monotonicMs(): number
+  processMs(): number
+  after(ms: number, run: () => void): () => void
+  every(ms: number, run: () => void): () => void
+}
 
-/** Milliseconds of a clock that never goes back, for measuring durations. */
-export const monotonicMs = (): number => performance.now()
+/** How far ahead of the monotonic clock that of the epoch is. */
+let epochStartMs = performance.timeOrigin
 
-/** The same, and the same in all threads of the process, which `monotonicMs` is not. */
-export const processMs = (): number => Number(process.hrtime.bigint() / 1000n) / 1000
+/**
+ * When a moment of the monotonic clock was, in milliseconds since the epoch with fractions: moments keep their distance,
+ * which those of the system's clock do not when someone sets it.
+ */
+export const epochOf = (monotonic: number): number => epochStartMs + monotonic
+
+/** Takes up the system's clock again, when the two have drifted apart; to be called now and then. */
+export function alignEpoch(): void {
+  const driftMs = Date.now() - epochOf(performance.now())
+  if (Math.abs(driftMs) > 20) epochStartMs += driftMs
+}
 
 /** The longest that a timer can wait, 24.8 days: what is longer would fire at once. */
 const longestMs = 2 ** 31 - 1
 
-/** A single timer, for the few places that need one of their own (back-off, drain limits). Returns a function that cancels it. */
-export function after(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, Math.min(ms, longestMs))
-  return () => clearTimeout(timer)
+const systemClock: Clock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  processMs: () => Number(process.hrtime.bigint() / 1000n) / 1000,
+  after(ms, run) {
+    const timer = setTimeout(run, Math.min(ms, longestMs))
+    return () => clearTimeout(timer)
+  },
+  every(ms, run) {
+    const timer = setInterval(run, Math.min(ms, longestMs))
+    timer.unref()
+    return () => clearInterval(timer)
+  },
 }
 
-/** A timer that repeats and does not keep the process alive. Returns a function that cancels it. */
-export function every(ms: number, run: () => void): () => void {
-  const timer = setInterval(run, Math.min(ms, longestMs))
-  timer.unref()
-  return () => clearInterval(timer)
+let clock = systemClock
+
+/**
+ * For tests: another clock for this thread, until the function that is returned gives the one before back. Timers that run
+ * belong to the clock that they were set on.
+ */
+export function installClock(other: Clock): () => void {
+  const before = clock
+  clock = other
+  return () => {
+    clock = before
+  }
 }
+
+/** Milliseconds since the epoch. */
+export const wallMs = (): number => clock.wallMs()
+
+/** Milliseconds of a clock that never goes back, for measuring durations. */
+export const monotonicMs = (): number => clock.monotonicMs()
+
+/** The same, and the same in all threads of the process, which `monotonicMs` is not. */
+export const processMs = (): number => clock.processMs()
+
+/** A single timer, for the few places that need one of their own (back-off, drain limits). Returns a function that cancels it. */
+export const after = (ms: number, run: () => void): (() => void) => clock.after(ms, run)
+
+/** A timer that repeats and does not keep the process alive. Returns a function that cancels it. */
+export const every = (ms: number, run: () => void): (() => void) => clock.every(ms, run)
 
 const tickMs = 500
 
@@ -77,10 +123,10 @@ class Wheel {
   /** Ticks since the thread started. */
   now = 1
   private readonly deadlines: Deadline[] = []
-  private timer: NodeJS.Timeout | undefined
+  private stop: (() => void) | undefined
 
   add(deadline: Deadline): number {
-    this.timer ??= setInterval(() => this.tick(), tickMs).unref()
+    this.stop ??= every(tickMs, () => this.tick())
     return this.deadlines.push(deadline) - 1
   }
 
@@ -91,8 +137,8 @@ class Wheel {
       last.moved(slot)
     }
     if (this.deadlines.length === 0) {
-      clearInterval(this.timer)
-      this.timer = undefined
+      this.stop?.()
+      this.stop = undefined
     }
   }
 

@@ -5,6 +5,7 @@
 
 import { Data } from './data.ts'
 import { type FaultCode, faults, isFaultCode, TrafficError } from './errors.ts'
+import type { TraceCarrier } from './trace/trace-context.ts'
 
 export { Data } from './data.ts'
 
@@ -86,6 +87,8 @@ export class Message<H extends Head = Head> {
   readonly body: Data | undefined
   readonly tail: object | undefined
   readonly payload: unknown
+  /** Where in a trace it stands, on its way to another thread or node; whoever sends it says so. */
+  trace: TraceCarrier | undefined = undefined
 
   constructor(
     head?: H | undefined,

@@ -6,6 +6,15 @@
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof logLevels)[number]
 
+/** What a line is about, by who has to act on it: `source` of its fields. A line without one is about the process. */
+export const logTopics = ['downstream', 'upstream', 'script', 'cluster', 'internal'] as const
+export type LogTopic = (typeof logTopics)[number]
+
+/** From which level on lines are written: for all, or for all but some topics, which have a level of their own. */
+export type LogThreshold =
+  | LogLevel
+  | { readonly all: LogLevel; readonly topics: Readonly<Partial<Record<LogTopic, LogLevel>>> }
+
 /** Plain data that goes with a message. It must survive a postMessage, so: numbers, text, booleans, arrays, objects. */
 export interface LogFields {
   /** Stable name of what happened (a `FaultCode`, or a noun with a participle like `ThreadReady`); repeats are limited per code. */

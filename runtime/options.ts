@@ -122,6 +122,9 @@ export const optional = <T>(
   spec<T | undefined>(kind, undefined, 'none', doc, value => (accept(value) ? value : undefined))
 
 export const isText = (value: unknown): value is string => typeof value === 'string'
+/** What nodes, roles and clusters are called: it stands in subjects, keys and on command lines as it is. */
+export const isName = (value: unknown): value is string =>
+  typeof value === 'string' && /^[\w-]{1,64}$/.test(value)
 export const isFunction = (value: unknown): value is (...args: never[]) => unknown =>
   typeof value === 'function'
 

@@ -1,8 +1,10 @@
 import { TrafficError } from './errors.ts'
+import { SharedHeap, sharedHeap } from './shared-heap.ts'
 
 /** Numbers in one cell, and cells in one process. */
 const words = 2
 const cells = 4096
+const cellBytes = cells * (words + 1) * BigInt64Array.BYTES_PER_ELEMENT
 
 /** What one key has in memory that all threads of the process see. All of it is 0 at first. */
 export interface SharedCell {
@@ -34,17 +36,18 @@ export class SharedCells {
   private memory: BigInt64Array
 
   constructor(buffer: SharedArrayBuffer = SharedCells.allocate()) {
-    this.memory = new BigInt64Array(buffer)
+    this.memory = new BigInt64Array(buffer, 0, cells * (words + 1))
   }
 
-  /** Memory for one process. */
+  /** Memory for one process: that of the cells, and behind it the heap's. */
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(cells * (words + 1) * BigInt64Array.BYTES_PER_ELEMENT)
+    return new SharedArrayBuffer(cellBytes + SharedHeap.byteLength)
   }
 
-  /** Takes the memory that the other threads have. What was found before stays where it was. */
+  /** Takes the memory that the other threads have, for the heap as well. What was found before stays where it was. */
   attach(buffer: SharedArrayBuffer): void {
-    this.memory = new BigInt64Array(buffer)
+    this.memory = new BigInt64Array(buffer, 0, cells * (words + 1))
+    sharedHeap.attach(buffer, cellBytes)
   }
 
   /**

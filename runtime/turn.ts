@@ -10,6 +10,8 @@
  *   grows over its limit in this turn pauses that source, and resumes it when it has drained.
  */
 
+import { monotonicMs } from './clock.ts'
+
 /** Something that can be told to stop producing for a while. Pauses are counted: it runs when all are taken back. */
 export interface Source {
   pause(): void
@@ -28,6 +30,27 @@ class Turn {
   private scheduled = false
   private dirty: Flushable[] = []
   private dirtyCount = 0
+  /** The clock as first read in this turn; negative: not yet. */
+  private readMs = -1
+
+  /**
+   * Milliseconds of the clock that never goes back, as they were when this turn first asked: one reading (about 30 ns)
+   * serves all that is counted in it.
+   */
+  nowMs(): number {
+    if (this.depth === 0) return monotonicMs()
+    if (this.readMs < 0) this.readMs = monotonicMs()
+    return this.readMs
+  }
+
+  /**
+   * How long ago `sinceMs` was, a time that `nowMs` gave. What began in this very turn is measured by a new reading, so
+   * that a callback that takes long is seen to.
+   */
+  elapsedMs(sinceMs: number): number {
+    if (sinceMs === this.readMs) this.readMs = monotonicMs()
+    return this.nowMs() - sinceMs
+  }
 
   /** Enters a turn that `source` started. Every `begin` has its `end`, in a finally block where code between may throw. */
   begin(source: Source | null): void {
@@ -43,8 +66,19 @@ class Turn {
       } finally {
         this.source = null
         this.depth = 0
+        this.readMs = -1
       }
     } else this.depth--
+  }
+
+  /** `work` as a turn that no socket started. It takes a closure: for what is rare. */
+  run(work: () => void): void {
+    this.begin(null)
+    try {
+      work()
+    } finally {
+      this.end()
+    }
   }
 
   /** Registers work for the end of the turn; outside of any turn, for the end of the current microtask queue. */

@@ -1,6 +1,6 @@
+import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from '../codec/ip-address.ts'
 import { TrafficError } from '../errors.ts'
 import { show } from '../options.ts'
-import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from './ip-address.ts'
 
 /**
  * A block of IP addresses, IPv4 or IPv6.

@@ -1,40 +1,98 @@
-/** IP addresses as protocols carry them (4 or 16 bytes) and as people write them. */
+/** IP addresses as people write them, as numbers, and as protocols carry them (4 or 16 bytes). */
 
 import { Buffer } from 'node:buffer'
-import { isIP } from 'node:net'
+
+/**
+ * The number of an IPv4 address in dotted decimals; -1 when it is none. No leading zeros (RFC 6943 §3.1.1: they are
+ * octal to some and decimal to others).
+ */
+export function parseIPv4(text: string): number {
+  let value = 0
+  let at = 0
+  for (let part = 0; part < 4; part++) {
+    let octet = 0
+    const start = at
+    for (; at < text.length && at - start < 4; at++) {
+      const digit = text.charCodeAt(at) - 48
+      if (digit < 0 || digit > 9) break
+      octet = octet * 10 + digit
+    }
+    const digits = at - start
+    if (digits === 0 || digits > 3 || octet > 255 || (digits > 1 && text.charCodeAt(start) === 48)) return -1
+    value = value * 256 + octet
+    if (part < 3 && text.charCodeAt(at++) !== 46) return -1
+  }
+  return at === text.length ? value : -1
+}
+
+export const formatIPv4 = (value: number): string =>
+  `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`
+
+/** The eight groups of an IPv6 address; undefined when it is none. */
+export function parseIPv6(text: string): number[] | undefined {
+  const halves = text.split('::')
+  if (halves.length > 2) return undefined
+  const head = groupsOf(halves[0] as string, halves.length === 1)
+  const tail = halves.length === 2 ? groupsOf(halves[1] as string, true) : []
+  if (head === undefined || tail === undefined) return undefined
+  if (halves.length === 1) return head.length === 8 ? head : undefined
+  const gap = 8 - head.length - tail.length
+  return gap < 1 ? undefined : [...head, ...new Array<number>(gap).fill(0), ...tail]
+}
+
+/** @param isLast whether an IPv4 address may stand at the end. */
+function groupsOf(text: string, isLast: boolean): number[] | undefined {
+  if (text === '') return []
+  const parts = text.split(':')
+  const groups: number[] = []
+  for (const [i, part] of parts.entries()) {
+    if (isLast && i === parts.length - 1 && part.includes('.')) {
+      const v4 = parseIPv4(part)
+      if (v4 < 0) return undefined
+      groups.push(v4 >>> 16, v4 & 0xffff)
+    } else if (/^[\da-f]{1,4}$/i.test(part)) groups.push(Number.parseInt(part, 16))
+    else return undefined
+  }
+  return groups
+}
+
+/** As RFC 5952 wants it: small letters, the longest run of zeros as `::`. */
+export function formatIPv6(groups: readonly number[]): string {
+  let bestStart = -1
+  let bestLength = 1
+  for (let start = 0; start < 8; start++) {
+    let length = 0
+    while (start + length < 8 && groups[start + length] === 0) length++
+    if (length > bestLength) {
+      bestStart = start
+      bestLength = length
+    }
+  }
+  const hex = groups.map(group => group.toString(16))
+  if (bestStart < 0) return hex.join(':')
+  return `${hex.slice(0, bestStart).join(':')}::${hex.slice(bestStart + bestLength).join(':')}`
+}
 
 /** The address in 4 bytes from `at` on, like '10.0.0.1'. */
-export const ipv4Text = (bytes: Buffer, at: number): string =>
-  `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`
+export const ipv4Text = (bytes: Buffer, at: number): string => formatIPv4(bytes.readUInt32BE(at))
 
-/** The address in 16 bytes from `at` on, in the form of RFC 5952 §4: lower case, the longest run of zeros as '::'. */
-export function ipv6Text(bytes: Buffer, at: number): string {
-  const groups: number[] = []
-  for (let i = 0; i < 16; i += 2) groups.push(bytes.readUInt16BE(at + i))
-  let runStart = -1
-  let runSize = 1
-  for (let i = 0; i < 8; i++) {
-    let size = 0
-    while (i + size < 8 && groups[i + size] === 0) size++
-    if (size > runSize) {
-      runStart = i
-      runSize = size
-    }
-    i += size
-  }
-  const text = (from: number, to: number): string =>
-    groups
-      .slice(from, to)
-      .map(group => group.toString(16))
-      .join(':')
-  return runStart < 0 ? text(0, 8) : `${text(0, runStart)}::${text(runStart + runSize, 8)}`
-}
+/** The address in 16 bytes from `at` on. */
+export const ipv6Text = (bytes: Buffer, at: number): string =>
+  formatIPv6(Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(at + 2 * i)))
 
 /** The 4 or 16 bytes of an address; undefined when `text` is none, or has a zone, which means nothing to a peer. */
 export function ipBytes(text: string): Buffer | undefined {
-  const version = isIP(text)
-  if (version === 4) return Buffer.from(text.split('.').map(Number))
-  return version === 6 && !text.includes('%') ? ipv6Bytes(text) : undefined
+  const number = parseIPv4(text)
+  if (number >= 0) {
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt32BE(number)
+    return bytes
+  }
+  const groups = parseIPv6(text)
+  if (groups === undefined) return undefined
+  const bytes = Buffer.alloc(16)
+  for (const [i, group] of groups.entries()) bytes.writeUInt16BE(group, 2 * i)
+  return bytes
 }
 
 /** The 16 bytes of an address of either version; IPv4 as '::ffff:a.b.c.d' (RFC 4291 §2.5.5.2). */
@@ -45,23 +103,4 @@ export function ipBytes16(text: string): Buffer | undefined {
   mapped.fill(0xff, 10, 12)
   bytes.copy(mapped, 12)
   return mapped
-}
-
-function ipv6Bytes(text: string): Buffer {
-  const [head = '', tail] = text.split('::')
-  const front = groupsOf(head)
-  const back = tail === undefined ? [] : groupsOf(tail)
-  const bytes = Buffer.alloc(16)
-  for (const [i, group] of front.entries()) bytes.writeUInt16BE(group, 2 * i)
-  for (const [i, group] of back.entries()) bytes.writeUInt16BE(group, 16 - 2 * (back.length - i))
-  return bytes
-}
-
-function groupsOf(text: string): number[] {
-  if (text === '') return []
-  return text.split(':').flatMap(group => {
-    if (!group.includes('.')) return [Number.parseInt(group, 16)]
-    const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number)
-    return [a * 256 + b, c * 256 + d]
-  })
 }

@@ -14,7 +14,7 @@ export interface HostAndPort {
  * Where a listener listens when only a port is given: all IPv4 interfaces. IPv4 rather than `::`, since containers
  * often have no IPv6 at all, and since peers of a dual-stack socket show up as '::ffff:10.0.0.1'.
  */
-export const anyHost = '0.0.0.0'
+const anyHost = '0.0.0.0'
 
 const maxPort = 65_535
 

@@ -19,6 +19,8 @@ export interface DatagramHandler {
   received(bytes: Buffer, from: Endpoint): void
   /** The other side of a connected socket cannot be reached (ICMP). The socket is of no use any more. */
   failed(error: TrafficError): void
+  /** The system has refused to send a datagram that it was given. */
+  refused(): void
 }
 
 export interface DatagramOptions {
@@ -31,14 +33,14 @@ export interface DatagramOptions {
 
 /** A UDP socket: bound, for any number of peers, or connected, for one. */
 export class DatagramSocket {
-  /** Datagrams that were not sent, because too much waited, or because the system refused them. */
-  droppedCount = 0
   private readonly socket: Socket
+  private readonly handler: DatagramHandler
   private readonly bufferBytes: number
   private isClosed = false
 
   private constructor(socket: Socket, handler: DatagramHandler, bufferBytes: number) {
     this.socket = socket
+    this.handler = handler
     this.bufferBytes = bufferBytes
     socket.on('message', (bytes, { address, port }) => handler.received(bytes, { address, port }))
   }
@@ -103,14 +105,11 @@ export class DatagramSocket {
   send(data: Data, to?: Endpoint): boolean {
     const { socket } = this
     if (this.isClosed) return false
-    if (data.size > maxDatagramBytes || socket.getSendQueueSize() > this.bufferBytes) {
-      this.droppedCount++
-      return false
-    }
+    if (data.size > maxDatagramBytes || socket.getSendQueueSize() > this.bufferBytes) return false
     // The system takes the bytes later: borrowed ones will have changed by then.
     const bytes = data.clone().keep().bytes()
     const done = (error: Error | null): void => {
-      if (error !== null) this.droppedCount++
+      if (error !== null) this.handler.refused()
     }
     if (to === undefined) socket.send(bytes, done)
     else socket.send(bytes, to.port, to.address, done)

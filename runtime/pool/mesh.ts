@@ -63,7 +63,7 @@ export class Mesh {
   connect(thread: number, incarnation: number, port: MessagePort): void {
     const peer = new Peer(thread, incarnation, port)
     this.peers[thread] = peer
-    this.inTurn(() => this.peerHandler?.(thread, incarnation, 'up'))
+    turn.run(() => this.peerHandler?.(thread, incarnation, 'up'))
     if (this.itemsHandler) peer.open(this.itemsHandler)
   }
 
@@ -73,22 +73,13 @@ export class Mesh {
     if (peer?.incarnation !== incarnation) return
     peer.close()
     this.peers[thread] = undefined
-    this.inTurn(() => this.peerHandler?.(thread, incarnation, 'down'))
+    turn.run(() => this.peerHandler?.(thread, incarnation, 'down'))
   }
 
   /** Leaves the mesh: for a thread that ends. */
   close(): void {
     for (const peer of this.peers) peer?.close()
     this.peers.length = 0
-  }
-
-  private inTurn(run: () => void): void {
-    turn.begin(null)
-    try {
-      run()
-    } finally {
-      turn.end()
-    }
   }
 }
 

@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort, type Transferable } from 'node:worker
 import { Piscina } from 'piscina'
 import { after, monotonicMs } from '../clock.ts'
 import type { FaultRecord } from '../errors.ts'
+import { doubled } from '../retry-delay.ts'
 import { describeDeath } from './transfer.ts'
 
 /**
@@ -187,9 +188,7 @@ class Slot<Data> {
     if (wasQuiet) this.deaths = 0
     this.deaths++
     this.restarts++
-    const restartMs = isFirstCrash
-      ? 0
-      : Math.min(longestBackOffMs, firstBackOffMs * 2 ** Math.min(this.deaths - 1, 20))
+    const restartMs = isFirstCrash ? 0 : doubled(firstBackOffMs, longestBackOffMs, this.deaths - 1)
     this.cancelRestart = after(restartMs, () => this.start())
     this.options.listener.died(thread, reason, restartMs)
   }

@@ -6,13 +6,22 @@
  * goes on with after an await, in `.then` and in timers, where none is current, is the context it began with.
  */
 
-import { type Options, type Program, parse, type Token } from 'acorn'
+import { type AnyNode, type Options, type Program, parse, type Token } from 'acorn'
 import { nearest } from '../nearest.ts'
+import { ModuleRewriter } from './dialect-exports.ts'
+import { type ImportedName, importedNames, nameOf } from './dialect-names.ts'
 import { type ContextVariables, contextVariables } from './dialect-variables.ts'
 import { lineOf } from './known-scripts.ts'
-import { type FreeUse, type Lexical, lexicalScopes, type Region } from './lexical-scopes.ts'
+import {
+  type FiberVariable,
+  type FreeUse,
+  type Lexical,
+  lexicalScopes,
+  type Region,
+} from './lexical-scopes.ts'
 import { ScriptError } from './script-error.ts'
 import { SourceEdits } from './source-edits.ts'
+import { boundNames, childrenOf } from './syntax-tree.ts'
 
 /** What the program is wrapped with: names that its text refers to and that the loader gives. */
 export interface RewrittenDialect {
@@ -24,6 +33,14 @@ export interface RewrittenDialect {
   readonly atLoad: string
   /** Name of the parameter for the identity function. */
   readonly plain: string
+  /** Name of the function through which what is spread into an object goes. */
+  readonly spread: string
+  /** Name of the function that gives what another module exports. */
+  readonly load: string
+  /** Name of the function that takes what this one exports. */
+  readonly export: string
+  /** Where on the context its fiber variables live. */
+  readonly fiberSlots: readonly string[]
   readonly variables: ContextVariables
   /** Context variables that nothing reads or writes. */
   readonly unused: readonly string[]
@@ -41,6 +58,8 @@ export const dialectSyntax: Options = {
   sourceType: 'script',
   locations: true,
   allowHashBang: true,
+  // A program may end itself early.
+  allowReturnOutsideFunction: true,
 }
 
 /** Property of the context for a variable, of a namespace when it is exported or imported. */
@@ -55,14 +74,18 @@ export function rewriteDialect(
   source: string,
   globals: ReadonlySet<string>,
   slotOf: SlotOf,
+  syntax: Options = dialectSyntax,
 ): RewrittenDialect {
   const tokens: Token[] = []
-  const program = parse(source, { ...dialectSyntax, onToken: tokens })
+  const program = parse(source, { ...syntax, onToken: tokens })
   const lexical = lexicalScopes(program)
-  const pipyCalls = new Set(lexical.uses.filter(use => use.node.name === 'pipy').map(use => use.node.start))
+  refusePatterns(file, source, program)
+  const free = lexical.uses.filter(use => use.binding === undefined)
+  const pipyCalls = new Set(free.filter(use => use.node.name === 'pipy').map(use => use.node.start))
   const variables = contextVariables(program, start => pipyCalls.has(start))
   const isVariable = (use: FreeUse): boolean => {
     const { name } = use.node
+    if (use.binding !== undefined) return use.binding.kind === 'fiber'
     if (variables.declared.has(name)) return true
     if (globals.has(name) || name in globalThis) return false
     return variables.open || (builtinVariables as readonly string[]).includes(name)
@@ -71,20 +94,80 @@ export function rewriteDialect(
   const used = new Set(uses.map(use => use.node.name))
   refuseUnknown(file, source, lexical, isVariable, globals, variables)
   const prefix = unusedPrefix(source)
-  const propertyOf = (name: string): string =>
-    name === '__inbound' || name === '__thread' ? name : slotOf(name, variables.declared.get(name)?.namespace)
-  const rewriter = new Rewriter(source, tokens, lexical, prefix, propertyOf)
+  const fiberSlots = new Set<string>()
+  const propertyOf = (name: string, fiber: FiberVariable | undefined): string => {
+    if (fiber === undefined)
+      return name === '__inbound' || name === '__thread'
+        ? name
+        : slotOf(name, variables.declared.get(name)?.namespace)
+    const { functionLine } = fiber
+    const slot = slotOf(name, functionLine === undefined ? undefined : `${file}:${functionLine}`)
+    fiberSlots.add(slot)
+    return slot
+  }
+  refuseExports(file, source, program)
+  const modules = new ModuleRewriter(program, source, tokens, prefix)
+  const rewriter = new Rewriter(source, tokens, lexical, prefix, propertyOf, modules)
+  const imported = lexical.uses.filter(use => use.binding?.kind === 'import')
   return {
-    ...rewriter.run(program, uses),
+    ...rewriter.run(program, uses, imported),
+    load: `${prefix}load`,
+    export: `${prefix}export`,
+    fiberSlots: [...fiberSlots],
     now: `${prefix}now`,
     atLoad: `${prefix}0`,
     plain: `${prefix}plain`,
+    spread: `${prefix}spread`,
     variables,
     unused: [...variables.declared]
       .filter(([name, { exported }]) => !exported && !used.has(name))
       .map(([name]) => name),
     usesArguments: used.has('__argv'),
     topLevel: lexical.topLevel,
+  }
+}
+
+/** `var { $a } = …` would declare a variable that all contexts share, which nobody means. */
+function refusePatterns(file: string, source: string, node: AnyNode): void {
+  if (node.type === 'VariableDeclaration' && node.kind === 'var')
+    for (const { id, loc } of node.declarations) {
+      const name = id.type === 'Identifier' ? undefined : [...boundNames(id)].find(each => /^\$./.test(each))
+      if (name === undefined) continue
+      const line = loc?.start.line ?? 1
+      throw new ScriptError({
+        code: 'ScriptError',
+        message: `${name} is a variable of each context, and cannot be declared in a pattern`,
+        cure: `Declare it by itself, var ${name}, and assign it.`,
+        file,
+        line,
+        column: (loc?.start.column ?? 0) + 1,
+        sourceLine: lineOf(source, line),
+      })
+    }
+  for (const child of childrenOf(node)) refusePatterns(file, source, child)
+}
+
+function refuseExports(file: string, source: string, program: Program): void {
+  for (const node of program.body) {
+    if (node.type !== 'ExportNamedDeclaration' || node.source) continue
+    const own = [
+      ...(node.declaration?.type === 'VariableDeclaration'
+        ? node.declaration.declarations.flatMap(({ id }) => [...boundNames(id)])
+        : []),
+      ...node.specifiers.map(({ local }) => nameOf(local)),
+    ]
+    const name = own.find(each => /^\$./.test(each))
+    if (name === undefined) continue
+    const line = node.loc?.start.line ?? 1
+    throw new ScriptError({
+      code: 'ScriptError',
+      message: `${name} is a variable of each context, and cannot be exported`,
+      cure: 'Give its value to the other pipeline as an argument: .pipe(target, () => [value]).',
+      file,
+      line,
+      column: (node.loc?.start.column ?? 0) + 1,
+      sourceLine: lineOf(source, line),
+    })
   }
 }
 
@@ -106,7 +189,8 @@ function refuseUnknown(
   for (const use of lexical.uses) {
     if (isVariable(use)) continue
     const { name, loc } = use.node
-    const known = globals.has(name) || name in globalThis
+    if (use.binding?.kind === 'import' && !use.role.includes('write')) continue
+    const known = use.binding !== undefined || globals.has(name) || name in globalThis
     const writes = use.role === 'write' || use.role === 'shorthand-write'
     if (writes ? false : known || use.role === 'typeof') continue
     const names = [...variables.declared.keys()]
@@ -117,7 +201,7 @@ function refuseUnknown(
       message: !writes
         ? `${name} is not defined`
         : known
-          ? `${name} cannot be assigned: it belongs to Sluice`
+          ? `${name} cannot be assigned: it belongs to ${use.binding === undefined ? 'Sluice' : 'another module'}`
           : `${name} is assigned and nobody declares it`,
       cure: near
         ? `Did you mean '${near}'?`
@@ -136,7 +220,8 @@ class Rewriter {
   private readonly lexical: Lexical
   private readonly prefix: string
   private readonly edits: SourceEdits
-  private readonly propertyOf: (name: string) => string
+  private readonly propertyOf: (name: string, fiber: FiberVariable | undefined) => string
+  private readonly modules: ModuleRewriter
   /** Number of the captured context of each region that captures one. */
   private readonly captures = new Map<Region, number>()
 
@@ -145,7 +230,8 @@ class Rewriter {
     tokens: readonly Token[],
     lexical: Lexical,
     prefix: string,
-    propertyOf: (name: string) => string,
+    propertyOf: (name: string, fiber: FiberVariable | undefined) => string,
+    modules: ModuleRewriter,
   ) {
     this.source = source
     this.tokens = tokens
@@ -153,11 +239,13 @@ class Rewriter {
     this.prefix = prefix
     this.edits = new SourceEdits(source)
     this.propertyOf = propertyOf
+    this.modules = modules
   }
 
   run(
     program: Program,
     uses: readonly FreeUse[],
+    imported: readonly FreeUse[],
   ): { text: string; columnOf: (line: number, column: number) => number } {
     const capturing = new Set<Region>()
     for (const use of uses) {
@@ -170,7 +258,11 @@ class Rewriter {
     else this.edits.open(0, strict)
     this.returnLast(program)
     for (const region of this.lexical.regions) if (capturing.has(region)) this.capture(region)
-    for (const use of uses) this.edits.replace(use.node.start, use.node.end, this.access(use))
+    for (const use of uses) this.edits.replace(use.declarationStart, use.node.end, this.access(use))
+    for (const use of imported) this.edits.replace(use.node.start, use.node.end, this.importAccess(use))
+    const imports = importedNames(program)
+    this.modules.apply(this.edits, name => this.exportOf(name, imports))
+    this.spreads(program)
     return this.edits.apply()
   }
 
@@ -182,6 +274,18 @@ class Rewriter {
     const end = lastToken?.type.label === ';' ? lastToken.start : last.end
     this.edits.open(last.start, 'return(')
     this.edits.close(end, ')', -1)
+  }
+
+  /** `{ ...head }` copies what Pipy's heads are made of, and not what ours are. */
+  private spreads(node: AnyNode): void {
+    if (node.type === 'ObjectExpression')
+      for (const property of node.properties)
+        if (property.type === 'SpreadElement') {
+          const { start, end } = property.argument
+          this.edits.open(start, `${this.prefix}spread(`)
+          this.edits.close(end, ')', start)
+        }
+    for (const child of childrenOf(node)) this.spreads(child)
   }
 
   private capture(region: Region): void {
@@ -206,6 +310,20 @@ class Rewriter {
     return `${this.prefix}now.current??${this.prefix}${this.captures.get(region)}`
   }
 
+  private importAccess({ binding, node, role, startsStatement }: FreeUse): string {
+    const { from, name } = binding as ImportedName
+    const value = this.modules.access(from, name)
+    if (role === 'shorthand') return `${node.name}:${value}`
+    if (role !== 'call') return value
+    return startsStatement ? `${this.prefix}plain(${value})` : `(0,${value})`
+  }
+
+  /** What a module exports under a name of its own, or of one that it imports itself. */
+  private exportOf(name: string, imports: ReadonlyMap<string, ImportedName>): string {
+    const binding = imports.get(name)
+    return binding === undefined ? name : this.modules.access(binding.from, binding.name)
+  }
+
   /** The one place that says where on a context a variable lives. */
   private access(use: FreeUse): string {
     const { name } = use.node
@@ -213,12 +331,17 @@ class Rewriter {
       use.place === 'body'
         ? `${this.prefix}${this.captures.get(use.region)}`
         : `(${this.current(use.place === 'parameter' ? (use.region.parent ?? use.region) : use.region)})`
-    const slot = this.propertyOf(name)
+    const slot = this.propertyOf(name, use.binding?.kind === 'fiber' ? use.binding : undefined)
     const property = slot === name ? `${context}.${name}` : `${context}[${JSON.stringify(slot)}]`
     switch (use.role) {
       case 'shorthand':
       case 'shorthand-write':
         return `${name}:${property}`
+      // `var` stays for what else the statement declares, and so that it ends where it did.
+      case 'declare':
+        return `${this.prefix}var`
+      case 'declare-value':
+        return `${this.prefix}var=${property}`
       case 'call':
         // Not as a method: the context must not become `this`. A statement may not begin with a bracket, which
         // would continue a line before it that has no semicolon.

@@ -4,6 +4,7 @@
  */
 
 import type { AnyNode, Function as FunctionNode, Identifier, Pattern, Program } from 'acorn'
+import { fiberDeclarators, type ImportedName, importedNames } from './dialect-names.ts'
 import { blockNames, boundNames, childrenOf, isFunction, varNames } from './syntax-tree.ts'
 
 /** A place in which code runs when its function is called: the program, or a function. */
@@ -25,12 +26,28 @@ export type Role =
   | 'shorthand'
   /** `{name}` or `{name = 1}` in a destructuring assignment. */
   | 'shorthand-write'
+  /** A fiber variable where it is declared: with a value, without one, or in the head of a loop over values. */
+  | 'declare-value'
+  | 'declare'
+  | 'declare-each'
+
+/** `var $name`: a variable of which every context has its own. */
+export interface FiberVariable {
+  readonly kind: 'fiber'
+  readonly name: string
+  /** Line of the function that declares it; undefined for one of the program. */
+  readonly functionLine: number | undefined
+}
 
 /** Where in its region a name is used: a parameter's default runs before the body, a class field long after it. */
 export type Place = 'body' | 'parameter' | 'field'
 
 export interface FreeUse {
   readonly node: Identifier
+  /** What a declaration makes of the name, when that is not one of JavaScript's own variables. */
+  readonly binding: FiberVariable | ImportedName | undefined
+  /** Where the declaration begins that a use with role `declare-each` is all of. */
+  readonly declarationStart: number
   readonly role: Role
   readonly region: Region
   readonly place: Place
@@ -50,6 +67,8 @@ export interface Lexical {
 
 interface Scope {
   readonly names: Set<string>
+  /** Names in it that stand for something else than a variable of JavaScript. */
+  readonly bindings: ReadonlyMap<string, FiberVariable | ImportedName> | undefined
   readonly parent: Scope | undefined
 }
 
@@ -60,22 +79,29 @@ export function lexicalScopes(program: Program): Lexical {
 class Analysis {
   private readonly uses: FreeUse[] = []
   private readonly regions: Region[] = []
-  private scope: Scope = { names: new Set(), parent: undefined }
+  private scope: Scope = { names: new Set(), bindings: undefined, parent: undefined }
   private region: Region = { node: undefined, parent: undefined }
   private place: Place = 'body'
   private statementStart = -1
 
   run(program: Program): Lexical {
     const root = this.region
-    const topLevel = new Set([...varNames(program), ...blockNames(program.body)])
-    this.within(topLevel, () => this.all(program.body))
+    const fibers = fibersOf(program, undefined)
+    const names = [...varNames(program)].filter(name => !fibers.has(name))
+    const topLevel = new Set([...names, ...blockNames(program.body)])
+    const imports = importedNames(program)
+    this.within(
+      topLevel,
+      () => this.all(program.body),
+      new Map<string, FiberVariable | ImportedName>([...fibers, ...imports]),
+    )
     this.uses.sort((a, b) => a.node.start - b.node.start)
     return { program: root, uses: this.uses, regions: this.regions, topLevel }
   }
 
-  private within(names: Iterable<string>, run: () => void): void {
+  private within(names: Iterable<string>, run: () => void, bindings?: Scope['bindings']): void {
     const outer = this.scope
-    this.scope = { names: new Set(names), parent: outer }
+    this.scope = { names: new Set(names), bindings, parent: outer }
     run()
     this.scope = outer
   }
@@ -84,12 +110,19 @@ class Analysis {
     for (const node of nodes) if (node) this.visit(node)
   }
 
-  private use(node: Identifier, role: Role): void {
-    for (let scope: Scope | undefined = this.scope; scope; scope = scope.parent)
-      if (scope.names.has(node.name)) return
+  private use(node: Identifier, role: Role, declarationStart = node.start): void {
+    let binding: FreeUse['binding']
+    for (let scope: Scope | undefined = this.scope; scope; scope = scope.parent) {
+      // A declared fiber variable is the function's, whatever blocks between the two declare.
+      if (scope.names.has(node.name) && !role.startsWith('declare')) return
+      binding = scope.bindings?.get(node.name)
+      if (binding !== undefined) break
+    }
     this.uses.push({
       node,
       role,
+      binding,
+      declarationStart,
       region: this.region,
       place: this.place,
       startsStatement: node.start === this.statementStart,
@@ -123,8 +156,11 @@ class Analysis {
       case 'ForInStatement':
       case 'ForOfStatement':
         this.within(blockNames([node.left]), () => {
-          if (node.left.type === 'VariableDeclaration') this.visit(node.left)
-          else this.target(node.left)
+          const { left } = node
+          const [fiber] = fiberDeclarators(left)
+          if (fiber !== undefined) this.use(fiber.id, 'declare-each', left.start)
+          else if (left.type === 'VariableDeclaration') this.visit(left)
+          else this.target(left)
           this.all([node.right, node.body])
         })
         break
@@ -140,9 +176,21 @@ class Analysis {
           this.visit(node.body)
         })
         break
-      case 'VariableDeclarator':
-        this.declared(node.id)
-        this.all([node.init])
+      case 'VariableDeclaration': {
+        const fibers = new Set(fiberDeclarators(node))
+        for (const each of node.declarations) {
+          if (each.id.type === 'Identifier' && fibers.has(each as never))
+            this.use(each.id, each.init ? 'declare-value' : 'declare')
+          else this.declared(each.id)
+          this.all([each.init])
+        }
+        break
+      }
+      case 'ImportDeclaration':
+      case 'ExportAllDeclaration':
+        return
+      case 'ExportNamedDeclaration':
+        this.all([node.declaration])
         break
       case 'ClassDeclaration':
       case 'ClassExpression':
@@ -282,11 +330,25 @@ class Analysis {
         })
         if (node.body.type === 'BlockStatement') {
           const body = node.body
-          this.within([...varNames(body), ...blockNames(body.body)], () => this.all(body.body))
+          const fibers = fibersOf(body, node.loc?.start.line ?? 1)
+          const vars = [...varNames(body)].filter(name => !fibers.has(name))
+          this.within([...vars, ...blockNames(body.body)], () => this.all(body.body), fibers)
         } else this.visit(node.body)
       }),
     )
     this.region = outer
     this.place = outerPlace
   }
+}
+
+/** The fiber variables that a function's body, or the program, declares at any depth outside of inner functions. */
+function fibersOf(body: AnyNode, functionLine: number | undefined): Map<string, FiberVariable> {
+  const fibers = new Map<string, FiberVariable>()
+  const visit = (node: AnyNode): void => {
+    for (const { id } of fiberDeclarators(node))
+      fibers.set(id.name, { kind: 'fiber', name: id.name, functionLine })
+    for (const child of childrenOf(node)) if (!isFunction(child)) visit(child)
+  }
+  visit(body)
+  return fibers
 }

@@ -9,6 +9,7 @@ import { knownScript, rememberScript } from './known-scripts.ts'
 import { generationUrl, installHooks, withFilesRead } from './module-hooks.ts'
 import { type ReportContext, ScriptError } from './script-error.ts'
 import { moduleSyntaxError, scriptKind } from './script-kind.ts'
+import { unusedVariables } from './unused-variables.ts'
 
 export interface LoadOptions {
   /** Grows with each reload: every generation has its own instances of the script's files. */
@@ -23,6 +24,8 @@ export interface LoadOptions {
   readonly sluiceModule: string
   /** Tells whether a value is what a script must give. Default: any object. */
   readonly isBuilder?: ((value: unknown) => boolean) | undefined
+  /** Names of the context variables that a builder declares, to tell of those that are not used. */
+  readonly variablesOf?: ((builder: unknown) => readonly string[]) | undefined
   /** Methods of the builder, for advice on a mistyped one. */
   readonly methods?: readonly string[] | undefined
 }
@@ -53,7 +56,7 @@ export async function loadScript(path: string, options: LoadOptions): Promise<Lo
   const kind = isTypeScript(file) ? 'module' : scriptKind(file, source)
   if (kind === 'dialect') return loadDialect(file, options)
   installHooks(options.sluiceModule)
-  const exports = await importModule(file, url, options)
+  const { exports, files } = await importModule(file, url, options)
   if (!('default' in exports))
     throw new ScriptError({
       code: 'ScriptError',
@@ -61,7 +64,8 @@ export async function loadScript(path: string, options: LoadOptions): Promise<Lo
       cure: 'Export what it built: `export default sluice()…`.',
       file,
     })
-  return { kind, value: builderOf(exports.default, file, options, 'the default export'), url, warnings: [] }
+  const value = builderOf(exports.default, file, options, 'the default export')
+  return { kind, value, url, warnings: unusedVariables(options.variablesOf?.(value) ?? [], files) }
 }
 
 /**
@@ -95,11 +99,17 @@ const reportContext = (file: string, options: LoadOptions): ReportContext => ({
   methods: options.methods,
 })
 
-function importModule(file: string, url: string, options: LoadOptions): Promise<Record<string, unknown>> {
+/** What the module exports, and the files that were read for it, itself the first. */
+function importModule(
+  file: string,
+  url: string,
+  options: LoadOptions,
+): Promise<{ exports: Record<string, unknown>; files: readonly string[] }> {
   const { generation } = options
   return withFilesRead(generation, async files => {
     try {
-      return (await import(generationUrl(url, generation))) as Record<string, unknown>
+      const exports = (await import(generationUrl(url, generation))) as Record<string, unknown>
+      return { exports, files: [...files] }
     } catch (thrown) {
       const error = ScriptError.of(thrown, reportContext(file, options))
       if (thrown instanceof SyntaxError && error.report.line === undefined)

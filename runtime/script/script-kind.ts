@@ -13,22 +13,40 @@ const moduleSyntax: Options = {
   sourceType: 'module',
   locations: true,
   allowHashBang: true,
+  allowReturnOutsideFunction: true,
 }
 
 /** @throws ScriptError when the file cannot be parsed, or is neither. */
 export function scriptKind(file: string, source: string): 'module' | 'dialect' {
   const asModule = tryParse(source, moduleSyntax)
-  if (asModule.program && usesModules(asModule.program)) return 'module'
+  if (asModule.program && usesModules(asModule.program))
+    return isDialectModule(asModule.program) ? 'dialect' : 'module'
   const asDialect = tryParse(source, dialectSyntax)
   const program = asDialect.program ?? asModule.program
   if (!program) throw syntaxError(file, source, looksLikeModule(source) ? asModule.error : asDialect.error)
-  if (lexicalScopes(program).uses.some(use => use.node.name === 'pipy')) return 'dialect'
+  if (usesPipy(program)) return 'dialect'
   throw new ScriptError({
     code: 'ScriptError',
     message: "the script neither imports 'sluice' nor calls pipy()",
     cure: "Write `import { sluice } from 'sluice'` and `export default sluice()…`, or one expression `pipy()…`.",
     file,
   })
+}
+
+/** The global names by which a script without `pipy({ … })` does anything. */
+const usesPipy = (program: Program): boolean =>
+  lexicalScopes(program).uses.some(
+    ({ binding, node }) => binding === undefined && (node.name === 'pipy' || node.name === 'pipeline'),
+  )
+
+/** A module of Pipy's third generation: it has the dialect's global names, and nothing of 'sluice'. */
+const isDialectModule = (program: Program): boolean =>
+  usesPipy(program) &&
+  !program.body.some(node => node.type === 'ImportDeclaration' && node.source.value === 'sluice')
+
+/** How a file is parsed that another one imports, which may be a module without using any global name. */
+export function dialectFileSyntax(source: string): Options {
+  return hasModuleSyntax(source) ? { ...dialectSyntax, sourceType: 'module' } : dialectSyntax
 }
 
 /** True for a text with imports or exports; false too for one that cannot be parsed. */

@@ -60,5 +60,8 @@ export function* blockNames(statements: readonly AnyNode[]): Generator<string> {
     } else if (statement.type === 'FunctionDeclaration' || statement.type === 'ClassDeclaration') {
       if (statement.id) yield statement.id.name
     } else if (statement.type === 'LabeledStatement') yield* blockNames([statement.body])
+    else if (statement.type === 'ExportNamedDeclaration' || statement.type === 'ExportDefaultDeclaration') {
+      if (statement.declaration) yield* blockNames([statement.declaration])
+    }
   }
 }

@@ -1,9 +1,11 @@
 import { after } from '../../clock.ts'
 import { TrafficError } from '../../errors.ts'
-import { duration, isText, optional, parseOptions, show } from '../../options.ts'
+import { duration, isText, oneOf, optional, parseOptions, show } from '../../options.ts'
 import { sharedCells } from '../../shared-cells.ts'
+import { tokenLessor } from '../../token-lessor.ts'
 import { hash } from './hash.ts'
-import { LocalBucket, SharedBucket, type TokenBucket } from './token-bucket.ts'
+import { LeasedBucket } from './leased-bucket.ts'
+import { type BucketRate, LocalBucket, SharedBucket, type TokenBucket } from './token-bucket.ts'
 
 export interface QuotaOptions {
   /** What is added each `per`. Default: as much as there is initially. */
@@ -14,6 +16,16 @@ export interface QuotaOptions {
   max?: number | undefined
   /** Quotas of the same key are one for all threads of this process. Default: one for this object alone. */
   key?: string | undefined
+  /**
+   * Quotas of the same name are one for all nodes of the cluster: of each period, all together use no more than it has.
+   * It takes `per`. In a process that is in no cluster they are one for all its threads.
+   */
+  cluster?: string | undefined
+  /**
+   * What a thread of a node may use that has lost the cluster: 'share', the quota divided by the threads that were
+   * known to use it; 'none'. Default: 'share', so that a limit does not become an outage.
+   */
+  offline?: 'share' | 'none' | undefined
 }
 
 const isAmount = (value: unknown): value is number => typeof value === 'number' && value >= 0
@@ -23,6 +35,8 @@ const optionSpecs = {
   per: duration(0, 'how often it is added; never, since a quota may be given back by hand'),
   max: optional('a number from 0 on', 'no more than this is saved up', isAmount),
   key: optional('text', 'quotas of the same key are one for all threads', isText),
+  cluster: optional('text', 'quotas of the same name are one for all nodes', isText),
+  offline: oneOf(['share', 'none'], 'share', 'what a thread may use that has lost the cluster'),
 }
 
 /** How long a quota that other threads may give back to is left before it is looked at again. */
@@ -48,19 +62,31 @@ export class Quota {
   constructor(initial: number, options?: QuotaOptions) {
     if (!isAmount(initial))
       throw new TrafficError('BadOption', `Quota wants a number from 0 on, and got ${show(initial)}`)
-    const { produce, per, max, key } = parseOptions(optionSpecs, options, 'Quota')
+    const { produce, per, max, key, cluster, offline } = parseOptions(optionSpecs, options, 'Quota')
     this.initial = initial
     this.perMs = per
-    this.isShared = key !== undefined
+    this.isShared = key !== undefined || cluster !== undefined
     const rate = {
       initial,
       max: max ?? (per > 0 ? initial : Number.POSITIVE_INFINITY),
       produce: produce ?? initial,
       perMs: per,
     }
-    // A hash is never the 0 that stands for an empty cell.
-    this.bucket =
-      key === undefined ? new LocalBucket(rate) : new SharedBucket(rate, sharedCells.find(hash(key) || 1))
+    if (cluster !== undefined) this.bucket = this.bucketOfCluster(cluster, rate, offline)
+    else this.bucket = key === undefined ? new LocalBucket(rate) : bucketOfProcess(key, rate)
+  }
+
+  private bucketOfCluster(name: string, rate: BucketRate, offline: 'share' | 'none'): TokenBucket {
+    if (rate.perMs === 0)
+      throw new TrafficError(
+        'BadOption',
+        "option 'cluster' of Quota goes with 'per': a node that dies could not give back by hand what it has",
+      )
+    const lessor = tokenLessor.current
+    if (lessor === undefined) return bucketOfProcess(`cluster ${name}`, rate)
+    const bucket = new LeasedBucket({ name, ...rate }, lessor, offline)
+    bucket.onLeased = () => this.wake()
+    return bucket
   }
 
   /** What there is now. */
@@ -120,3 +146,7 @@ export class Quota {
     this.cancelTimer = undefined
   }
 }
+
+/** One for all threads. A hash is never the 0 that stands for an empty cell. */
+const bucketOfProcess = (key: string, rate: BucketRate): TokenBucket =>
+  new SharedBucket(rate, sharedCells.find(hash(key) || 1))

@@ -1,5 +1,6 @@
 import { after, monotonicMs } from '../../clock.ts'
 import { count, duration, isText, optional, type Resolved, size } from '../../options.ts'
+import { RetryDelay } from '../../retry-delay.ts'
 import { type ClientTLSOptions, HTTPClient } from './http-client.ts'
 import { defaultBufferLimit, type LogTarget, logTargets, Tally } from './target.ts'
 
@@ -40,7 +41,7 @@ export const httpOptions = {
 }
 
 export const batchOptions = {
-  size: count(1000, 'records in one request', 1),
+  size: count(1000, 'records in one request; 0 is 1, as in Pipy'),
   timeout: duration(0, 'a batch is sent when nothing was added for so long; 0: not for that reason'),
   interval: duration(1000, 'a batch is sent so long after its first record'),
   prefix: optional('text', 'in front of the first record', isText),
@@ -81,7 +82,7 @@ export class HTTPTarget implements LogTarget {
     this.client = new HTTPClient(url, options.tls as ClientTLSOptions | undefined)
     this.url = url
     this.options = options
-    this.batch = batch
+    this.batch = { ...batch, size: Math.max(1, batch.size) }
     this.tally = new Tally(`http ${new URL(url).host}`)
   }
 
@@ -150,7 +151,8 @@ export class HTTPTarget implements LogTarget {
   /** Sends one batch until it is taken, refused for good, or there is no more time. */
   private async deliver(batch: readonly Buffer[]): Promise<void> {
     const body = this.bodyOf(batch)
-    for (let pauseMs = firstRetryMs; ; pauseMs = Math.min(lastRetryMs, pauseMs * 2)) {
+    const delay = new RetryDelay(firstRetryMs, lastRetryMs)
+    while (true) {
       const failure = await this.attempt(body)
       if (failure === undefined) return this.tally.wrote(batch.length)
       logTargets.diagnostics.warn(`The log server ${this.url} does not take records: ${failure.reason}`, {
@@ -159,7 +161,7 @@ export class HTTPTarget implements LogTarget {
       if (failure.isFinal) return this.tally.drop(batch.length, 'refused')
       const leftMs = this.deadlineMs - monotonicMs()
       if (leftMs <= 0) return this.tally.drop(batch.length, 'shutdown')
-      await this.pause(Math.min(pauseMs, leftMs))
+      await this.pause(Math.min(delay.next(), leftMs))
     }
   }
 

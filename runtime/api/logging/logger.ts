@@ -24,6 +24,8 @@ export abstract class Logger {
   /** @param name tells the records of this logger from those of others, where a place has room for it. */
   constructor(name: string) {
     this.name = String(name)
+    // Scripts take it out of its logger: const { log } = new JSONLogger('access').toStdout()
+    this.log = this.log.bind(this)
   }
 
   /** Adds the standard output. Returns itself. */

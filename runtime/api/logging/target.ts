@@ -33,18 +33,12 @@ export class Tally {
   }
 
   wrote(records: number): void {
-    add(this.written, [this.target], records)
+    this.written.touch([this.target]).value += records
   }
 
   drop(records: number, reason: DropReason): void {
-    add(this.dropped, [this.target, reason], records)
+    this.dropped.touch([this.target, reason]).value += records
   }
-}
-
-function add(store: MetricStore, labels: readonly string[], count: number): void {
-  const series = store.of(labels)
-  series.value += count
-  series.isTouched = true
 }
 
 /**

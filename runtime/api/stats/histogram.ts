@@ -1,6 +1,7 @@
 import { TrafficError } from '../../errors.ts'
 import { show } from '../../options.ts'
 import { Metric } from './metric.ts'
+import { observe } from './registry.ts'
 
 /**
  * Counts samples in buckets, summed over threads at `/metrics`.
@@ -26,12 +27,7 @@ export class Histogram extends Metric {
   }
 
   observe(sample: number): void {
-    const { series } = this
-    const { buckets } = this.store
-    let bucket = 0
-    while (bucket < buckets.length && !(sample <= (buckets[bucket] as number))) bucket++
-    series.counts[bucket] = (series.counts[bucket] as number) + 1
-    series.value += sample
+    observe(this.series, this.store.buckets, sample)
   }
 }
 

@@ -65,8 +65,7 @@ export abstract class Metric {
   protected get series(): Series {
     const { store } = this
     if (this.cached === undefined || this.cachedEpoch !== store.epoch) {
-      this.cached = store.of(this.labels)
-      this.cached.isTouched = true
+      this.cached = store.touch(this.labels)
       this.cachedEpoch = store.epoch
     }
     return this.cached

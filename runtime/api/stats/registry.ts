@@ -12,6 +12,16 @@ export interface Series {
   readonly counts: number[]
   /** False until it has been given a value: not shown then, unless it is all there is. */
   isTouched: boolean
+  /** Of a histogram: the last traced observation of each bucket; null when none was. */
+  exemplars: (Exemplar | undefined)[] | null
+}
+
+/** One observation by name: the trace that it was made in. */
+export interface Exemplar {
+  readonly value: number
+  readonly timeMs: number
+  /** As in the header `traceparent`. */
+  readonly traceparent: string
 }
 
 /** All values of one metric at a time, as plain data that can cross threads. */
@@ -25,13 +35,14 @@ export interface MetricSnapshot {
     readonly labels: readonly string[]
     readonly value: number
     readonly counts: readonly number[]
+    readonly exemplars?: readonly (Exemplar | undefined)[] | undefined
   }[]
 }
 
 /** Combinations of labels kept for one metric; more are counted together, as labels that clients choose have no end. */
 export const maxSeries = 10_000
 /** The label of those that are. */
-export const overflowLabel = 'overflow'
+const overflowLabel = 'overflow'
 
 /** What `Metric` objects of the same name write to. */
 export class MetricStore {
@@ -58,8 +69,15 @@ export class MetricStore {
     if (this.series.size >= maxSeries && labels[0] !== overflowLabel)
       return this.of(this.labelNames.map(() => overflowLabel))
     const counts = this.type === 'histogram' ? new Array<number>(this.buckets.length + 1).fill(0) : []
-    const series: Series = { labels, value: 0, counts, isTouched: false }
+    const series: Series = { labels, value: 0, counts, isTouched: false, exemplars: null }
     this.series.set(key, series)
+    return series
+  }
+
+  /** The same, to be shown from now on, whatever its values. */
+  touch(labels: readonly string[]): Series {
+    const series = this.of(labels)
+    series.isTouched = true
     return series
   }
 
@@ -82,9 +100,23 @@ export class MetricStore {
       type,
       labelNames,
       buckets,
-      series: shown.map(({ labels, value, counts }) => ({ labels, value, counts: [...counts] })),
+      series: shown.map(({ labels, value, counts, exemplars }) => ({
+        labels,
+        value,
+        counts: [...counts],
+        ...(exemplars === null ? undefined : { exemplars: [...exemplars] }),
+      })),
     }
   }
+}
+
+/** Counts one sample of a histogram. Gives the bucket that it fell into. */
+export function observe(series: Series, buckets: readonly number[], sample: number): number {
+  let bucket = 0
+  while (bucket < buckets.length && !(sample <= (buckets[bucket] as number))) bucket++
+  series.counts[bucket] = (series.counts[bucket] as number) + 1
+  series.value += sample
+  return bucket
 }
 
 const isSame = (a: readonly unknown[], b: readonly unknown[]): boolean =>
@@ -125,13 +157,14 @@ class StatsRegistry {
 export const statsRegistry = new StatsRegistry()
 
 /** Names that Sluice's own metrics begin with. */
-export const ownPrefix = 'sluice_'
+const ownPrefixes = ['sluice_', 'http_server_', 'http_client_']
 
 /** @throws TrafficError `BadOption` when a script's metric would be taken for one of Sluice's own. */
 export function checkName(name: unknown): void {
-  if (typeof name === 'string' && name.startsWith(ownPrefix))
+  const prefix = typeof name === 'string' && ownPrefixes.find(each => name.startsWith(each))
+  if (prefix)
     throw new TrafficError(
       'BadOption',
-      `the metric ${name} has a name that begins with '${ownPrefix}'; take another`,
+      `the metric ${name} has a name that begins with '${prefix}'; take another`,
     )
 }

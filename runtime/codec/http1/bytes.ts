@@ -29,7 +29,7 @@ export const valueBytes = classOf('\t', [0x20, 0x7e], [0x80, 0xff])
 export const targetBytes = classOf('', [0x21, 0x22], [0x24, 0x7e])
 
 /** reg-name, RFC 3986 §3.2.2, without the comma, which would make one Host look like two joined ones. */
-export const hostBytes = classOf("-._~%!$&'()*+;=", letters, capitals, digits)
+const hostBytes = classOf("-._~%!$&'()*+;=", letters, capitals, digits)
 
 /** Value of a hexadecimal digit; 255 for every other byte. */
 export const hexValues = new Uint8Array(256).fill(255)

@@ -1,6 +1,7 @@
 // Hot path: a head that nobody changed is its own encoding; string concatenation only makes a rope.
 
 import { TrafficError } from '../../errors.ts'
+import { traceFields } from '../../trace/propagation.ts'
 import { fieldLines, targetText, tokenText, valueText } from './field-writer.ts'
 import { dropFields, type HeaderFields, isExcludedFromTrailers } from './fields.ts'
 import { Framing } from './framing.ts'
@@ -52,27 +53,30 @@ const anticipatesBody = (method: string): boolean =>
  *
  * @param framing of the body that will be sent; `untilClose` is not for requests.
  * @param host is sent as Host when the head has none, as HTTP/1.1 demands one (RFC 9112 §3.2).
+ * @param trace lines that tell of the trace, in the place of those that came; '' leaves the head as it is.
  */
 export function encodeRequestHead(
   head: RequestHead | RequestLike,
   framing: Framing,
   connection: ConnectionText = '',
   host = '',
+  trace = '',
 ): string {
   if (framing === Framing.untilClose)
     throw new TrafficError('RuntimeError', 'A request body cannot last until the connection closes')
   if (!(head instanceof RequestHead)) {
     const revived = reviveRequest(head)
     return revived === undefined
-      ? buildRequest(head, undefined, framing, connection, host)
-      : encodeRequestHead(revived, framing, connection, host)
+      ? buildRequest(head, undefined, framing, connection, host, trace)
+      : encodeRequestHead(revived, framing, connection, host, trace)
   }
-  if (head.isTouched && head.isChanged) return buildRequest(head, head, framing, connection, host)
+  if (head.isTouched && head.isChanged) return buildRequest(head, head, framing, connection, host, trace)
   let text = head.raw
   if (framing !== head.framing) text = changeRequestFraming(head, text, framing)
   if (head.isLineChanged || head.httpMinor === 0 || head.isAbsolute)
     text = `${requestLine(head)}${text.slice(head.lineEnd)}`
   if (head.hostCount === 0 && !head.isAbsolute) text += `Host: ${valueText('Host', host)}\r\n`
+  if (trace !== '') text = (head.hasTrace ? withoutTrace(text) : text) + trace
   return text + lastLines(connection, head.upgrade)
 }
 
@@ -101,6 +105,12 @@ function changeRequestFraming(head: RequestHead, text: string, framing: Framing)
   return rest + framingLine(isEmpty ? (anticipatesBody(head.method) ? 0 : Framing.none) : framing)
 }
 
+/** The start line may have been written anew, so where it ends is looked for. */
+const withoutTrace = (text: string): string => dropFields(text, text.indexOf('\n') + 1, traceFields)
+
+const isRequestOwnOrTrace = (lowerName: string): boolean =>
+  isRequestOwn(lowerName) || traceFields.includes(lowerName as (typeof traceFields)[number])
+
 const isRequestOwn = (lowerName: string): boolean => lowerName === 'upgrade'
 
 function buildRequest(
@@ -109,6 +119,7 @@ function buildRequest(
   framing: Framing,
   connection: ConnectionText,
   host: string,
+  trace: string,
 ): string {
   const method = head.method ?? 'GET'
   const headers = head.headers ?? {}
@@ -116,7 +127,7 @@ function buildRequest(
     decoded === undefined
       ? `${tokenText('Method', String(method))} ${targetText(String(head.path ?? '/'))} HTTP/1.1\r\n`
       : requestLine(decoded)
-  text += fieldLines(headers, decoded?.parsed, isRequestOwn)
+  text += fieldLines(headers, decoded?.parsed, trace === '' ? isRequestOwn : isRequestOwnOrTrace) + trace
   if (!hasHost(headers)) text += `Host: ${valueText('Host', host)}\r\n`
   const isEmpty = framing === 0 || framing === Framing.none
   text += framingLine(isEmpty ? (anticipatesBody(method) ? 0 : Framing.none) : framing)
@@ -145,7 +156,14 @@ export function encodeResponseHead(
   framing: Framing,
   connection: ConnectionText = '',
 ): string {
+  if (head instanceof RequestHead)
+    return buildResponse({ headers: head.headers }, undefined, framing, connection)
   if (!(head instanceof ResponseHead)) {
+    const echoed = reviveRequest(head as object)
+    if (echoed !== undefined) {
+      const { status, statusText } = head
+      return buildResponse({ status, statusText, headers: echoed.headers }, undefined, framing, connection)
+    }
     const revived = reviveResponse(head)
     return revived === undefined
       ? buildResponse(head, undefined, framing, connection)
@@ -203,7 +221,7 @@ function buildResponse(
 function reviveRequest(copy: RequestLike): RequestHead | undefined {
   const facts = copy as RequestLike &
     Partial<RequestFacts> & { raw?: unknown; verb?: string; keepAlive?: boolean }
-  if (typeof facts.raw !== 'string' || facts.secondEnd === undefined) return undefined
+  if (typeof facts.raw !== 'string' || facts.verb === undefined) return undefined
   const head = new RequestHead(
     facts.raw,
     { ...facts, method: facts.verb } as unknown as RequestFacts,
@@ -216,7 +234,7 @@ function reviveRequest(copy: RequestLike): RequestHead | undefined {
 function reviveResponse(copy: ResponseLike): ResponseHead | undefined {
   const facts = copy as ResponseLike &
     Partial<ResponseFacts> & { raw?: unknown; code?: number; keepAlive?: boolean }
-  if (typeof facts.raw !== 'string' || facts.secondEnd === undefined) return undefined
+  if (typeof facts.raw !== 'string' || facts.code === undefined) return undefined
   const head = new ResponseHead(
     facts.raw,
     { ...facts, status: facts.code } as unknown as ResponseFacts,

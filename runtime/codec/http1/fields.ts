@@ -98,7 +98,8 @@ export function lowerNameOf(spelling: string): string {
 
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
 
-function addField(headers: Headers, name: string, value: string): void {
+/** One more field; one of the same name is joined with it. */
+export function addField(headers: Headers, name: string, value: string): void {
   const present = headers[name]
   if (present === undefined) headers[name] = value
   else if (typeof present !== 'string') present.push(value)
@@ -178,7 +179,7 @@ export function findField(raw: string, from: number, name: string): string | und
   return found
 }
 
-function trimmed(raw: string, start: number, end: number): string {
+export function trimmed(raw: string, start: number, end: number): string {
   while (start < end && isSpace(raw.charCodeAt(start))) start++
   while (end > start && isSpace(raw.charCodeAt(end - 1))) end--
   return raw.slice(start, end)

@@ -104,6 +104,15 @@ abstract class DecodedHead {
     return at === 0 || at !== seen.length
   }
 
+  /**
+   * The lines, when they say all that `toJSON` would, which is as long as nobody has changed anything; else undefined.
+   * `parsePlainHead` makes the same of them.
+   */
+  get lines(): string | undefined {
+    if (this.isLineChanged || this.version !== undefined || this.upgrade !== undefined) return undefined
+    return this.fields !== undefined && this.isChanged ? undefined : this.raw
+  }
+
   /** Names and values as parsed and thus known to be valid, in order. */
   get parsed(): readonly (string | undefined)[] | undefined {
     return this.seen
@@ -146,6 +155,8 @@ export interface RequestFacts extends HeadFacts {
   readonly hostCount: number
   readonly expectsContinue: boolean
   readonly acceptsTrailers: boolean
+  /** Whether a field tells of a trace, like `traceparent`. */
+  readonly hasTrace: boolean
 }
 
 /** Head of a decoded request. */
@@ -157,6 +168,7 @@ export class RequestHead extends DecodedHead implements RequestFacts {
   readonly expectsContinue: boolean
   /** Whether the client said `TE: trailers`. */
   readonly acceptsTrailers: boolean
+  readonly hasTrace: boolean
   private verb: string
   private target: string | undefined = undefined
   private ownScheme: string | undefined = undefined
@@ -170,6 +182,7 @@ export class RequestHead extends DecodedHead implements RequestFacts {
     this.hostCount = facts.hostCount
     this.expectsContinue = facts.expectsContinue
     this.acceptsTrailers = facts.acceptsTrailers
+    this.hasTrace = facts.hasTrace
   }
 
   get method(): string {

@@ -46,6 +46,9 @@ const connectionField = 4
 const upgradeField = 5
 const expectField = 6
 const teField = 7
+/** Fields that tell of a trace: only that there are some is noted. `X-B3-TraceId` is as long as `X-B3-Sampled`. */
+const traceField = 10
+const b3MultiField = 13
 const notedNames = [
   '',
   'host',
@@ -57,6 +60,10 @@ const notedNames = [
   'te',
   'keep-alive',
   'proxy-connection',
+  'traceparent',
+  'tracestate',
+  'b3',
+  'x-b3-traceid',
 ]
 const longestNoted = 17
 const notedFields = new Uint8Array((longestNoted + 1) << 5)
@@ -119,6 +126,8 @@ export class SectionReader {
   upgrade = ''
   expectsContinue = false
   acceptsTrailers = false
+  /** A field tells of a trace. */
+  hasTrace = false
   /** A response line was ended or spaced in a way that is tolerated but not to be forwarded. */
   needsRepair = false
   /** Offsets of lines that are not forwarded: start, end, start, end. */
@@ -183,7 +192,13 @@ export class SectionReader {
 
   /** Whether the head is one of those that say all there is to say in the facts that are remembered. */
   get isOrdinary(): boolean {
-    return !this.needsRepair && !this.expectsContinue && this.upgrade === '' && this.nominated === ''
+    return (
+      !this.needsRepair &&
+      !this.expectsContinue &&
+      !this.hasTrace &&
+      this.upgrade === '' &&
+      this.nominated === ''
+    )
   }
 
   private recall(known: KnownHead): void {
@@ -202,6 +217,7 @@ export class SectionReader {
     this.nominated = ''
     this.upgrade = ''
     this.expectsContinue = false
+    this.hasTrace = false
     this.needsRepair = false
   }
 
@@ -231,6 +247,7 @@ export class SectionReader {
     this.upgrade = ''
     this.expectsContinue = false
     this.acceptsTrailers = false
+    this.hasTrace = false
     this.needsRepair = false
     this.cutCount = 0
   }
@@ -368,7 +385,14 @@ export class SectionReader {
     colon: number,
     lineEnd: number,
   ): boolean {
-    if (!equalsToken(buffer, lineStart, notedNames[code] as string)) return true
+    if (!equalsToken(buffer, lineStart, notedNames[code] as string)) {
+      if (code === b3MultiField && equalsToken(buffer, lineStart, 'x-b3-sampled')) this.hasTrace = true
+      return true
+    }
+    if (code >= traceField) {
+      this.hasTrace = true
+      return true
+    }
     let start = colon + 1
     let end = lineEnd - 1
     if (buffer[end - 1] === CR) end--
