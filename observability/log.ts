@@ -1,5 +1,6 @@
 import { every, wallMs } from '../runtime/clock.ts'
-import { type LogFields, type Logger, type LogLevel, logLevels } from '../runtime/log.ts'
+import { type LogFields, type Logger, type LogLevel, type LogThreshold, logLevels } from '../runtime/log.ts'
+import { continued, printable, printableJSON } from '../runtime/printable.ts'
 
 /** One thing that was said, as it travels from the thread that said it to the main thread, which writes it. */
 export interface LogRecord {
@@ -15,28 +16,46 @@ export interface LogRecord {
 export type LogSink = (record: LogRecord) => void
 
 export interface LoggerOptions {
-  readonly level: LogLevel
+  readonly level: LogThreshold
   readonly thread?: number | undefined
   readonly sink: LogSink
+  /** Asked with each line for what is true of all that is said just now, like the trace. What the line says itself goes before. */
+  readonly circumstances?: (() => LogFields | undefined) | undefined
 }
 
 /** Warnings and errors of one code are written this often per second; the rest of that second is counted. */
 const repeatsPerSecond = 10
 
+/** Index of the least level that is written, by topic; '' for all others. */
+function thresholds(level: LogThreshold): ReadonlyMap<string, number> {
+  if (typeof level === 'string') return new Map([['', logLevels.indexOf(level)]])
+  const of = Object.entries(level.topics).map(([topic, each]) => [topic, logLevels.indexOf(each)] as const)
+  return new Map([['', logLevels.indexOf(level.all)], ...of])
+}
+
 /** A logger that passes on what is at or above `level`, and of a flood of like warnings only the first and the count. */
 export function createLogger(options: LoggerOptions): Logger {
-  const threshold = logLevels.indexOf(options.level)
+  const least = thresholds(options.level)
+  const lowest = Math.min(...least.values())
   const pass = (level: LogLevel, message: string, fields: LogFields): void =>
-    options.sink({ timeMs: wallMs(), level, message, fields, thread: options.thread })
+    options.sink({
+      timeMs: wallMs(),
+      level,
+      message,
+      fields: { ...options.circumstances?.(), ...fields },
+      thread: options.thread,
+    })
   const repeats = new Repeats(pass)
   const say = (level: LogLevel, message: string, fields: LogFields = {}): void => {
-    if (logLevels.indexOf(level) < threshold) return
+    const rank = logLevels.indexOf(level)
+    if (rank < lowest || rank < (least.get(fields.source ?? '') ?? (least.get('') as number))) return
     const isLimited = level === 'warn' || level === 'error'
     if (isLimited && !repeats.admit(level, fields.code ?? message)) return
     pass(level, message, fields)
   }
   return {
-    isEnabled: level => logLevels.indexOf(level) >= threshold,
+    // What a line will be about is not known yet.
+    isEnabled: level => logLevels.indexOf(level) >= lowest,
     debug: (message, fields) => say('debug', message, fields),
     info: (message, fields) => say('info', message, fields),
     warn: (message, fields) => say('warn', message, fields),
@@ -93,7 +112,7 @@ export function jsonLines(write: (line: string) => void): LogSink {
   return ({ timeMs, level, message, fields, thread }) => {
     const { code, source, ...rest } = fields
     const time = new Date(timeMs).toISOString()
-    write(`${stringify({ time, level, code, source, message, thread, ...rest })}\n`)
+    write(`${printableJSON(stringify({ time, level, code, source, message, thread, ...rest }))}\n`)
   }
 }
 
@@ -118,15 +137,22 @@ export function humanLines(write: (line: string) => void, hasColors: boolean): L
     const isFault = level === 'warn' || level === 'error'
     const details = Object.entries({ ...(isFault && { code, source }), ...rest, thread })
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : stringify(value)}`)
+      .map(([name, value]) => ` ${shown(name)}=${shown(value)}`)
       .join('')
-    const tail = typeof stack === 'string' ? `\n${stack}` : ''
+    const text = continued(message)
+    const tail = typeof stack === 'string' ? `\n${continued(stack)}` : ''
     if (hasColors)
       write(
-        `${colors.debug}${time}${plain} ${colors[level]}${mark}${plain} ${message}${colors.debug}${details}${plain}${tail}\n`,
+        `${colors.debug}${time}${plain} ${colors[level]}${mark}${plain} ${text}${colors.debug}${details}${plain}${tail}\n`,
       )
-    else write(`${time} ${mark} ${message}${details}${tail}\n`)
+    else write(`${time} ${mark} ${text}${details}${tail}\n`)
   }
+}
+
+/** A value of a field: a text that would break out of its line, or that a terminal would obey, is shown as JSON. */
+const shown = (value: unknown): string => {
+  if (typeof value !== 'string') return printableJSON(stringify(value))
+  return printable(value) === value && !value.includes('\n') ? value : printableJSON(JSON.stringify(value))
 }
 
 /** JSON of anything a script may have put in a log line: what JSON cannot say becomes text, a cycle is named. */

