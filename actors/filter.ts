@@ -49,4 +49,11 @@ const nowhere: EventPort = { takesText: false, process: () => {} }
 export interface FilterLayout {
   readonly name: string
   create(): Filter
+  /**
+   * A filter that sees what the pipeline answers: it is put where messages last pass in the pipeline that this one stands
+   * in. Both are made with each pipeline, and find each other along `next`.
+   */
+  readonly tail?: FilterLayout
+  /** A request was refused before it could be read, so that there is no pipeline of this one's for it; `by` is that of the server. */
+  refused?(by: Pipeline, status: number, reason: string): void
 }

@@ -3,7 +3,7 @@ import { type Source, turn } from '../runtime/turn.ts'
 import { weigh } from './kernel/mailbox.ts'
 
 /** Bytes that a gate holds before it pauses the socket that they come from. */
-export const gateLimitBytes = 64 * 1024
+const gateLimitBytes = 64 * 1024
 
 /**
  * Holds events back while a filter waits for something (a promise, a condition, a connection), and lets them pass in

@@ -12,6 +12,7 @@ export {
   RESP,
   repeat,
   stats,
+  Timeout,
   URL,
   URLSearchParams,
   XML,
@@ -25,27 +26,48 @@ export type { Event, Head } from '../runtime/event.ts'
 export { Data, Message, MessageEnd, MessageStart, StreamEnd } from '../runtime/event.ts'
 export type { Builtins, ThreadInfo } from './context.ts'
 export { Hub } from './filters/compose/swap.ts'
+export type { MirrorDifference } from './filters/traffic/comparison.ts'
+export type { LoggedExchange } from './filters/traffic/traffic-log.ts'
 export { Inbound } from './inbound.ts'
+export { pipeline } from './script/builder.ts'
+export type {
+  ConnectOptions,
+  ForkOptions,
+  ListenOptions,
+  MergeOptions,
+  MuxHTTPOptions,
+  MuxOptions,
+  RESPOptions,
+  ServerOptions,
+} from './script/option-types.ts'
+export type {
+  CommonSinkOptions,
+  ElasticsearchSinkOptions,
+  FileSinkOptions,
+  HTTPSinkOptions,
+  OTLPSinkOptions,
+  SinkOptionsByKind,
+} from './script/sink-types.ts'
 export { sluice } from './script/sluice.ts'
+export type {
+  BodyLogOptions,
+  CompareOptions,
+  DocumentHead,
+  LogTrafficOptions,
+  MirrorOptions,
+} from './script/traffic-types.ts'
 export type { AcceptTLSOptions, ConnectTLSOptions } from './script/tunnel-types.ts'
 export type {
   Compression,
-  ConnectOptions,
   Ctx,
   DecompressOptions,
   Duration,
   ExecOptions,
-  ForkOptions,
   HTTPRequestHead,
   HTTPResponseHead,
-  ListenOptions,
-  MergeOptions,
   Module,
-  MuxHTTPOptions,
-  MuxOptions,
-  RESPOptions,
+  Pipeline,
   Script,
-  ServerOptions,
   Size,
   Stage,
   TeeOptions,

@@ -2,8 +2,11 @@
 
 import { TrafficError } from '../runtime/errors.ts'
 import { type Event, Kind, StreamEnd } from '../runtime/event.ts'
+import type { TraceContext } from '../runtime/trace/trace-context.ts'
+import { tracing } from '../runtime/trace/tracing.ts'
 import type { Context } from './context.ts'
 import type { EventPort, Filter, FilterLayout, Latin1 } from './filter.ts'
+import { FilterProbe } from './filter-probe.ts'
 import { Actor } from './kernel/actor.ts'
 import type { Edge } from './kernel/ledger.ts'
 import type { Session } from './session.ts'
@@ -40,6 +43,16 @@ export interface Chain {
   readonly layouts: readonly PipelineLayout[]
   readonly index: number
   readonly edge: Edge
+  /** What its pipelines are started with, unless one of them gives the next something else. */
+  readonly given: readonly unknown[] | undefined
+}
+
+/** The other side of a connection that a pipeline leads to. */
+export interface Upstream {
+  readonly host: string
+  readonly port: number
+  /** The IP address that was connected to. */
+  readonly address: string
 }
 
 /** A running instance of a layout: an actor, whose messages are the events of one stream. */
@@ -51,6 +64,12 @@ export class Pipeline extends Actor<Event> implements EventPort {
   readonly first: EventPort
   /** Where `pipeNext` leads to: the owner's chain, unless the one who made this pipeline says otherwise. */
   chain: Chain | null
+  /** Where in a trace its work stands, when that is not where its owner's does. */
+  ownTrace: TraceContext | null = null
+  /** What its `connect` leads to, once it does. */
+  upstream: Upstream | null = null
+  /** The shared pipeline that its request was last sent over, which knows the upstream. */
+  sentOver: Pipeline | null = null
   private readonly owner: Pipeline | null
   private readonly outlet: EventPort
   private hasEnded = false
@@ -72,14 +91,44 @@ export class Pipeline extends Actor<Event> implements EventPort {
     this.chain = owner === null ? null : owner.chain
     this.outlet = outlet ?? this
     const { filters } = layout
+    const isProbed = tracing.tracer?.tracesFilters === true
     let next: EventPort = this
+    if (isProbed) next = this.put(new FilterProbe('', filters.length), next)
     for (let i = filters.length - 1; i >= 0; i--) {
-      const filter = (filters[i] as FilterLayout).create()
-      filter.next = next
-      filter.pipeline = this
-      next = filter
+      const layout = filters[i] as FilterLayout
+      next = this.put(layout.create(), next)
+      if (isProbed) next = this.put(new FilterProbe(layout.name, i), next)
     }
     this.first = next
+  }
+
+  private put(filter: Filter, next: EventPort): Filter {
+    filter.next = next
+    filter.pipeline = this
+    return filter
+  }
+
+  /** Where in a trace its work stands; null: tracing is off, or there is none. */
+  override get trace(): TraceContext | null {
+    let pipeline: Pipeline | null = this
+    while (pipeline !== null) {
+      if (pipeline.ownTrace !== null) return pipeline.ownTrace
+      pipeline = pipeline.owner
+    }
+    return null
+  }
+
+  /** A request of this pipeline goes over a shared one: whoever looks at it from around it is to know, too. */
+  sendsOver(shared: Pipeline): void {
+    let pipeline: Pipeline | null = this
+    while (pipeline !== null && pipeline.owner !== null) {
+      pipeline.sentOver = shared
+      pipeline = pipeline.owner
+    }
+  }
+
+  isOwnedBy(other: Pipeline): boolean {
+    return this.owner === other
   }
 
   get path(): string {
@@ -117,6 +166,7 @@ export class Pipeline extends Actor<Event> implements EventPort {
   override process(event: Event | Latin1): void {
     if (this.hasEnded) return
     if (event.kind === Kind.streamEnd) this.hasEnded = true
+    if (this.session.waits !== null) this.session.waits.notify()
     if (this.owner === null) this.outlet.process(event)
     else this.owner.deliver(this.outlet, event, null)
   }

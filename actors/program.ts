@@ -1,12 +1,16 @@
-import type { TrafficError } from '../runtime/errors.ts'
+import { TrafficError } from '../runtime/errors.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Transport } from '../runtime/net/transport.ts'
+import type { TraceContext } from '../runtime/trace/trace-context.ts'
 import type { Builtins, Context, ThreadInfo } from './context.ts'
+import type { Listening } from './host.ts'
 import type { Inbound } from './inbound.ts'
 import { Edge, type EdgeKind, type Policy } from './kernel/ledger.ts'
-import type { NodePipelines } from './node-pipelines.ts'
 import type { PipelineLayout } from './pipeline.ts'
 import type { Session } from './session.ts'
+import type { SharedPipelines } from './shared/shared-pipelines.ts'
+import { SinkPlace, type Sinks } from './sink.ts'
+import { noSubjects, type SubjectSpace } from './subjects.ts'
 
 /** What a program needs from the thread it runs in. */
 export interface Surroundings {
@@ -15,13 +19,19 @@ export interface Surroundings {
   readonly log: Logger
   /** Turns a fault of a script's callback into text with file, line and offending line. */
   readonly explain: (fault: TrafficError) => string
-  /** Reaches the pipelines with `placement: 'node'`. */
-  readonly nodePipelines: NodePipelines
+  /** Reaches the pipelines with `placement: 'node'` and `'cluster'`. */
+  readonly sharedPipelines: SharedPipelines
+  /** What the node is there for, by `--roles`; undefined: for everything. */
+  readonly roles?: readonly string[] | undefined
   /** Asks the process for a listening socket; no `fd` means: bind one yourself. */
   readonly acquireSocket: (
     address: string,
     port: number,
   ) => Promise<{ readonly fd?: number | undefined; readonly port: number }>
+  /** What `subscribe` and `publish` work with; undefined in a process that is in no cluster. */
+  readonly subjectSpace?: SubjectSpace | undefined
+  /** Where traffic logs go; a host without them runs scripts that log none. */
+  readonly sinks?: Sinks | undefined
   /** Calls `run` whenever the process gets a signal. Returns a function that calls it off. */
   readonly onSignal?: ((signal: string, run: () => void) => () => void) | undefined
 }
@@ -34,10 +44,10 @@ export interface Source {
   stop(): void
   /** The traffic is over: last things may be done. */
   finish?(): void
+  /** It waits for nothing, and does not keep a process going by itself. */
+  readonly isIdle?: boolean
   /** What it listens on, once it does. */
-  readonly listening:
-    | { readonly address: string; readonly port: number; readonly connections: number }
-    | undefined
+  readonly listening: Listening | undefined
 }
 
 /**
@@ -48,6 +58,9 @@ export class Program {
   readonly pipelines = new Map<string, PipelineLayout>()
   readonly sources: Source[] = []
   readonly edges: Edge[] = []
+  readonly sinkPlaces: SinkPlace[] = []
+  /** What in the script sends to subjects. */
+  private readonly publishing: string[] = []
   readonly sessions = new Set<Session>()
   readonly surroundings: Surroundings
   isDraining = false
@@ -79,10 +92,39 @@ export class Program {
     return edge
   }
 
+  /** A place that writes to a sink. @throws TrafficError `BadOption` */
+  sinkPlace(kind: string, options: unknown, place: string): SinkPlace {
+    const { sinks } = this.surroundings
+    if (sinks === undefined)
+      throw new TrafficError('BadOption', `there are no sinks here to write to: ${place}`)
+    // Two in one pipeline have the same name: each has its own ledger and buffer all the same.
+    const namesakes = this.sinkPlaces.filter(each => each.name === place || each.name.startsWith(`${place}#`))
+    const name = namesakes.length === 0 ? place : `${place}#${namesakes.length + 1}`
+    const made = new SinkPlace(sinks, kind, options, name)
+    this.sinkPlaces.push(made)
+    return made
+  }
+
+  /** Writes what its sinks have; for at most so long. */
+  async flushSinks(limitMs: number): Promise<void> {
+    await Promise.all(this.sinkPlaces.map(place => place.current?.flush(limitMs)))
+  }
+
+  /** Writes what its sinks have and closes them; what is not settled after so long is dropped. */
+  async closeSinks(limitMs: number): Promise<void> {
+    await Promise.all(this.sinkPlaces.map(place => place.current?.close(limitMs)))
+  }
+
+  /** Something in the script sends to subjects: without them it cannot start, though it can be checked. */
+  needsSubjects(place: string): void {
+    this.publishing.push(place)
+  }
+
   /** A callback of the script has thrown: tells the log, at most as often as the logger lets through. */
-  reportFault(path: string, fault: TrafficError): void {
+  reportFault(path: string, fault: TrafficError, trace: TraceContext | null = null): void {
     const { log, explain } = this.surroundings
-    log.error(explain(fault), { code: fault.code, source: fault.source, path })
+    const place = trace === null ? undefined : { trace_id: trace.traceId, span_id: trace.spanId }
+    log.error(explain(fault), { code: fault.code, source: fault.source, path, ...place })
   }
 
   nextSessionId(): number {
@@ -123,6 +165,9 @@ export class Program {
   async start(): Promise<void> {
     const started: Source[] = []
     try {
+      const [place] = this.publishing
+      if (place !== undefined && this.surroundings.subjectSpace === undefined) throw noSubjects(place)
+      for (const place of this.sinkPlaces) void place.sink
       for (const source of this.sources) {
         await source.start()
         started.push(source)

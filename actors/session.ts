@@ -1,7 +1,12 @@
 import type { TrafficError } from '../runtime/errors.ts'
+import { type Span, SpanKind } from '../runtime/trace/span.ts'
+import type { TraceContext } from '../runtime/trace/trace-context.ts'
+import { tracing } from '../runtime/trace/tracing.ts'
 import type { Context } from './context.ts'
+import type { PendingWaits } from './pending-waits.ts'
 import { Pipeline, type PipelineLayout } from './pipeline.ts'
 import type { Program } from './program.ts'
+import type { Units } from './shared/units.ts'
 
 /** Something in a session that knows how to come to an end by itself, like an HTTP connection between two requests. */
 export interface Drainable {
@@ -25,7 +30,12 @@ export interface Relievable {
 export abstract class Session extends Pipeline {
   readonly program: Program
   readonly id: number
+  /** What waits until the script's variables have changed; null when nothing does. */
+  waits: PendingWaits | null = null
   private drainable: Drainable | null = null
+  /** The span of the session itself, in a trace of its own: one connection carries messages of many traces. */
+  private span: Span | null = null
+  private lastingTrace: TraceContext | null = null
 
   constructor(program: Program, layout: PipelineLayout, context: Context) {
     super(layout, context, null, null, null)
@@ -43,7 +53,39 @@ export abstract class Session extends Pipeline {
    * means for the rest (an error response, the end of the connection) is the owner's to say.
    */
   pipelineFailed(pipeline: Pipeline, fault: TrafficError): void {
-    this.program.reportFault(pipeline.path, fault)
+    this.program.reportFault(pipeline.path, fault, pipeline.trace)
+  }
+
+  /** Begins the trace in which everything stands that the session does for no message in particular. */
+  protected beginTrace(name: string): void {
+    if (tracing.tracer === null) return
+    this.ownTrace = tracing.tracer.beginLasting(name, SpanKind.internal)
+    this.lastingTrace = this.ownTrace
+    if (this.ownTrace.isRecorded) this.span = this.ownTrace as Span
+  }
+
+  /** Whether its trace is that of the session itself, and not of a message that it was given. */
+  get tracesItself(): boolean {
+    return this.lastingTrace !== null && this.lastingTrace === this.ownTrace
+  }
+
+  /** What the span of the session says when it ends. */
+  protected describe(_span: Span): void {}
+
+  protected override failed(fault: TrafficError, message: unknown): void {
+    if (this.span !== null) this.span.error = fault.code
+    super.failed(fault, message)
+  }
+
+  protected override stopped(): void {
+    super.stopped()
+    const { span } = this
+    if (span === null) return
+    this.span = null
+    span.set('sluice.session.id', this.id)
+    span.set('sluice.pipeline.name', this.layout.name)
+    this.describe(span)
+    span.end()
   }
 
   /**
@@ -52,6 +94,11 @@ export abstract class Session extends Pipeline {
    * @param isIdle nothing is under way either: then the session does not wait for the peer at all
    */
   closeAfterOutput(_isIdle: boolean): void {}
+
+  /** Where a filter says that it has joined messages, for who awaits an answer to each; null when nobody does. */
+  get awaited(): Units | null {
+    return null
+  }
 
   /** So much waits for the peer to take it that whoever can wait should add nothing. */
   get isCongested(): boolean {

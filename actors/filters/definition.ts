@@ -5,6 +5,7 @@ import type { FilterLayout } from '../filter.ts'
 import type { Edge, EdgeKind, Policy } from '../kernel/ledger.ts'
 import type { PipelineLayout } from '../pipeline.ts'
 import type { Program } from '../program.ts'
+import type { SharedPipeline } from '../shared/shared-pipelines.ts'
 
 /** What a stream is made of at a place in a pipeline. `any`: it is only known when events come. */
 export type StageKind = 'bytes' | 'messages' | 'any'
@@ -28,6 +29,10 @@ export interface FilterDefinition {
   readonly emits: StageKind | 'same' | 'sub'
   /** The kinds for these arguments, where they depend on them. */
   kindsFor?(args: readonly unknown[]): Pick<FilterDefinition, 'accepts' | 'emits'>
+  /** Another filter, put where requests enter the pipeline: it looks at them for this one, which sees the answers. */
+  readonly scout?: FilterDefinition
+  /** Its place in the pipeline, wherever it is written. */
+  readonly stands?: 'first' | 'last'
   /** What its sub-pipeline (`.to(…)`) is given, if it has one. `same`: what comes in. */
   readonly sub?: StageKind | 'same'
   readonly options: OptionSpecs
@@ -39,10 +44,19 @@ export interface FilterDefinition {
 
 export type Callback = (...args: never[]) => unknown
 
+/** What `pipeline($ => …)` gives: a pipeline to name as target by value, in as many places as wanted. */
+export class PrebuiltPipeline {
+  readonly build: Callback
+
+  constructor(build: Callback) {
+    this.build = build
+  }
+}
+
 /** Where a sub-pipeline lives. */
 export type Target =
   | { readonly kind: 'local'; readonly layout: PipelineLayout }
-  | { readonly kind: 'node'; readonly name: string }
+  | ({ readonly kind: 'shared' } & Pick<SharedPipeline, 'name' | 'placement' | 'delivery' | 'fanout'>)
 
 /** What a call needs of the script that it stands in: its other pipelines, and how its callbacks are called. */
 export interface ScriptAccess {
@@ -52,6 +66,8 @@ export interface ScriptAccess {
   callback(callback: Callback): Callback
   named(name: string): Target
   inline(build: Callback, given: StageKind): Target
+  /** A pipeline that was written beforehand, by `pipeline($ => …)`. */
+  prebuilt(pipeline: PrebuiltPipeline, given: StageKind): Target
   /** A module that the script names by its file, or gives; undefined when `value` is none. */
   module(value: unknown): UsedModule | undefined
 }
@@ -125,16 +141,24 @@ export class FilterCall {
     return this.finder.isDialect
   }
 
+  /** Whether there is a `.to(…)`. */
+  get hasTarget(): boolean {
+    return this.attached !== undefined
+  }
+
   /** Whether the sub-pipeline is named by the first argument, as in Pipy's older generations. */
   get isOlderForm(): boolean {
     return this.attached === undefined && typeof this.peek() === 'string'
   }
 
-  /** The sub-pipeline: what `.to(…)` attached, or the pipeline named by the first argument, as Pipy's older scripts write it. */
+  /**
+   * The sub-pipeline: what `.to(…)` attached, or the pipeline named or given by the first argument, as Pipy's older
+   * scripts write it.
+   */
   target(): Target {
     if (this.attached !== undefined) return this.resolve(this.attached)
     const first = this.peek()
-    if (typeof first === 'string') return this.finder.named(this.take() as string)
+    if (typeof first === 'string' || first instanceof PrebuiltPipeline) return this.resolve(this.takeTarget())
     throw new TrafficError(
       'BadOption',
       `${this.name} wants a pipeline to send to: add .to($ => $…) or .to('name') behind it`,
@@ -144,13 +168,13 @@ export class FilterCall {
   /** A sub-pipeline given as an argument: a name or `$ => $…`. */
   resolve(value: unknown): Target {
     if (typeof value === 'string') return this.finder.named(value)
-    if (typeof value === 'function') {
-      const given = this.definition.sub ?? 'same'
-      return this.finder.inline(value as Callback, given === 'same' ? this.stage : given)
-    }
+    const sub = this.definition.sub ?? 'same'
+    const given = sub === 'same' ? this.stage : sub
+    if (typeof value === 'function') return this.finder.inline(value as Callback, given)
+    if (value instanceof PrebuiltPipeline) return this.finder.prebuilt(value, given)
     throw new TrafficError(
       'BadOption',
-      `${this.name} wants a pipeline, as a name or $ => $…, and got ${show(value)}`,
+      `${this.name} wants a pipeline, as a name, $ => $…, or what pipeline($ => $…) gave, and got ${show(value)}`,
     )
   }
 
@@ -159,7 +183,7 @@ export class FilterCall {
     if (target.kind === 'local') return target.layout
     throw new TrafficError(
       'BadOption',
-      `${this.name} waits for answers, and pipeline '${target.name}' has placement 'node', which gives none; use fork to send it copies`,
+      `${this.name} waits for answers, and pipeline '${target.name}' has placement '${target.placement}', which gives none; use fork to send it copies`,
     )
   }
 

@@ -3,6 +3,8 @@
  * editors' completion come from it.
  */
 
+import { ask } from './cluster/ask.ts'
+import { publish } from './cluster/publish.ts'
 import { decodeDubbo } from './codec/decode-dubbo.ts'
 import { decodeRESP } from './codec/decode-resp.ts'
 import { encodeDubbo } from './codec/encode-dubbo.ts'
@@ -16,6 +18,7 @@ import { branch, link } from './compose/link.ts'
 import { loop } from './compose/loop.ts'
 import { merge } from './compose/merge.ts'
 import { mux, muxQueue } from './compose/mux.ts'
+import { onEnd, onStart } from './compose/on-start.ts'
 import { chain, pipe, pipeNext } from './compose/pipe.ts'
 import { repeat, replay } from './compose/repeat.ts'
 import { swap } from './compose/swap.ts'
@@ -57,6 +60,7 @@ import {
   replaceStreamEnd,
   replaceStreamStart,
 } from './observe/replace.ts'
+import { sink } from './observe/sink.ts'
 import { deframe } from './shape/deframe.ts'
 import { pack } from './shape/pack.ts'
 import { split } from './shape/split.ts'
@@ -64,6 +68,8 @@ import { acceptTLS } from './tls/accept-tls.ts'
 import { connectTLS } from './tls/connect-tls.ts'
 import { detectProtocol } from './tls/detect-protocol.ts'
 import { handleTLSClientHello } from './tls/handle-tls-client-hello.ts'
+import { logTraffic } from './traffic/log-traffic.ts'
+import { mirror } from './traffic/mirror.ts'
 import { acceptHTTPTunnel } from './tunnel/accept-http-tunnel.ts'
 import { acceptProxyProtocol } from './tunnel/accept-proxy-protocol.ts'
 import { acceptSOCKS } from './tunnel/accept-socks.ts'
@@ -78,6 +84,7 @@ export const filterTable = [
   acceptProxyProtocol,
   acceptSOCKS,
   acceptTLS,
+  ask,
   branch,
   branchMessage,
   branchMessageStart,
@@ -121,15 +128,20 @@ export const filterTable = [
   handleTLSClientHello,
   insert,
   link,
+  logTraffic,
   loop,
   merge,
+  mirror,
   mux,
   muxHTTP,
   muxQueue,
+  onEnd,
+  onStart,
   pack,
   pipe,
   pipeNext,
   print,
+  publish,
   read,
   repeat,
   replace,
@@ -142,6 +154,7 @@ export const filterTable = [
   replaceStreamStart,
   replay,
   serveHTTP,
+  sink,
   split,
   swap,
   tap,

@@ -1,7 +1,6 @@
 import { TrafficError } from '../../runtime/errors.ts'
 import {
   Data,
-  type Event,
   isEvent,
   Kind,
   Message,
@@ -12,15 +11,6 @@ import {
 } from '../../runtime/event.ts'
 import { show } from '../../runtime/options.ts'
 import type { EventPort } from '../filter.ts'
-
-/** What a script may give in place of an event: an event, a Message, an array of them, or nothing. */
-export type Replacement =
-  | Event
-  | Message
-  | readonly (Event | Message | null | undefined)[]
-  | null
-  | undefined
-  | void
 
 /**
  * Gives a replacement to `port`: a Message as its events, arrays in order, null and undefined as nothing. Returns true

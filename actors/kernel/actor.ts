@@ -3,6 +3,8 @@
 import { after } from '../../runtime/clock.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import { Data } from '../../runtime/event.ts'
+import type { TraceContext } from '../../runtime/trace/trace-context.ts'
+import { tracing } from '../../runtime/trace/tracing.ts'
 import { turn } from '../../runtime/turn.ts'
 import { DeadLetters } from './dead-letters.ts'
 import type { Edge } from './ledger.ts'
@@ -67,6 +69,11 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
   /** Names the actor in logs and dead letters. */
   abstract get path(): string
 
+  /** Where in a trace its work stands; null: nowhere. */
+  get trace(): TraceContext | null {
+    return null
+  }
+
   /** Behaviour for messages sent with `tell` and `ask` (those as `Ask`). */
   abstract process(message: never): void
 
@@ -75,6 +82,11 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
 
   /** It has stopped, of whatever cause: give back what it holds. */
   protected stopped(): void {}
+
+  /** What it has failed of, if it has. */
+  get fault(): TrafficError | undefined {
+    return this.reason
+  }
 
   get isStopped(): boolean {
     return this.status >= Status.stopping
@@ -113,6 +125,8 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     if (this.status === Status.idle && kernel.depth < maxDepth) {
       this.status = Status.running
       kernel.depth++
+      const { tracer, atWork } = tracing
+      if (tracer !== null) tracing.atWork = this
       // Counted before it is processed, so that the ledger balances for whoever looks at it meanwhile.
       if (edge !== null) edge.delivered++
       try {
@@ -121,6 +135,7 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
         this.fail(thrown, message, edge)
       }
       if (this.mailbox !== null) this.empty(this.mailbox)
+      if (tracer !== null) tracing.atWork = atWork
       kernel.depth--
       if (this.status === Status.running) this.status = Status.idle
       else if (this.status === Status.stopping) this.terminate()

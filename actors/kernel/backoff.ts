@@ -1,4 +1,5 @@
 import { monotonicMs } from '../../runtime/clock.ts'
+import { RetryDelay } from '../../runtime/retry-delay.ts'
 
 const firstMs = 100
 const longestMs = 10_000
@@ -8,14 +9,14 @@ const longestMs = 10_000
  * start again after it has run for longer than the longest wait.
  */
 export class Backoff {
-  private failures = 0
+  private readonly delay = new RetryDelay(firstMs, longestMs)
   private lastFailureMs = Number.NEGATIVE_INFINITY
 
   /** Counts a failure; gives the milliseconds to wait. */
   next(): number {
     const now = monotonicMs()
-    if (now - this.lastFailureMs > 2 * longestMs) this.failures = 0
+    if (now - this.lastFailureMs > 2 * longestMs) this.delay.reset()
     this.lastFailureMs = now
-    return Math.min(longestMs, firstMs * 2 ** this.failures++)
+    return this.delay.next()
   }
 }

@@ -1,9 +1,21 @@
 import { after } from '../../runtime/clock.ts'
 import { type FaultRecord, TrafficError } from '../../runtime/errors.ts'
-import type { Mesh } from '../../runtime/pool/mesh.ts'
 import { type Actor, describe, kernel } from './actor.ts'
 import { type ActorRef, Ask, type Terminated } from './ref.ts'
 import { plainCopy } from './wire.ts'
+
+/** A thread: one of this node by its number, one of another as 'node/thread'. */
+export type ThreadAddress = number | string
+
+/** The way to the other threads. What one sends arrives in order, and once at most. */
+export interface KernelRoads {
+  /** Which life of a thread is there now; undefined: none. */
+  incarnationOf(thread: ThreadAddress): ThreadLife | undefined
+  /** False when it is not there. */
+  send(thread: ThreadAddress, item: unknown): boolean
+}
+
+type ThreadLife = number | string
 
 /** What travels between the kernels of two threads. The first element says what it is. */
 type Item =
@@ -18,7 +30,7 @@ type Item =
   | readonly ['stop', name: string, incarnation: number]
 
 interface Pending {
-  readonly thread: number
+  readonly thread: ThreadAddress
   readonly resolve: (value: unknown) => void
   readonly reject: (error: TrafficError) => void
 }
@@ -29,11 +41,11 @@ interface Watch {
 }
 
 /**
- * Actors with a name, reachable from the other threads of the process: `find` gives a ref that tells, asks, watches
+ * Actors with a name, reachable from the other threads of the process and of the cluster: `find` gives a ref that tells, asks, watches
  * and stops like a local one. Messages between threads are plain data (`plainCopy` says what that makes of others).
  */
 export class RemoteActors {
-  private readonly mesh: Mesh
+  private readonly roads: KernelRoads
   private readonly named = new Map<string, Actor<never>>()
   private readonly pending = new Map<number, Pending>()
   private readonly watches = new Map<number, Watch>()
@@ -41,8 +53,8 @@ export class RemoteActors {
   private readonly watched = new Map<string, () => void>()
   private lastId = 0
 
-  constructor(mesh: Mesh) {
-    this.mesh = mesh
+  constructor(roads: KernelRoads) {
+    this.roads = roads
   }
 
   /** Makes an actor reachable by name until it stops; a later one with the same name takes its place. */
@@ -54,8 +66,8 @@ export class RemoteActors {
   }
 
   /** A ref to the actor that has this name on another thread now. Rejects with `DeadLetter` when there is none. */
-  async find<M>(thread: number, name: string, deadlineMs: number): Promise<ActorRef<M>> {
-    const life = this.mesh.incarnationOf(thread) ?? 0
+  async find<M>(thread: ThreadAddress, name: string, deadlineMs: number): Promise<ActorRef<M>> {
+    const life = this.roads.incarnationOf(thread) ?? 0
     const place = { thread, life }
     const incarnation = (await this.request(place, id => ['find', name, id], deadlineMs, name)) as number
     return new RemoteRef(this, place, name, incarnation) as ActorRef<M>
@@ -63,12 +75,12 @@ export class RemoteActors {
 
   /** False when the thread is not there any more: a later one in its place counts its actors from 1 again. */
   send({ thread, life }: Place, item: Item): boolean {
-    return this.mesh.incarnationOf(thread) === life && this.mesh.send(thread, item)
+    return this.roads.incarnationOf(thread) === life && this.roads.send(thread, item)
   }
 
   /** To whoever has just sent us something. */
-  private answer(thread: number, item: Item): void {
-    this.mesh.send(thread, item)
+  private answer(thread: ThreadAddress, item: Item): void {
+    this.roads.send(thread, item)
   }
 
   request(place: Place, item: (id: number) => Item, deadlineMs: number, path: string): Promise<unknown> {
@@ -110,7 +122,7 @@ export class RemoteActors {
   }
 
   /** Takes an item that another thread has sent. False when it is not one of ours. */
-  receive(from: number, item: readonly unknown[]): boolean {
+  receive(from: ThreadAddress, item: readonly unknown[]): boolean {
     const it = item as Item
     switch (it[0]) {
       case 'tell':
@@ -161,19 +173,25 @@ export class RemoteActors {
     return undefined
   }
 
-  private startAsk(from: number, name: string, incarnation: number, id: number, message: unknown): void {
+  private startAsk(
+    from: ThreadAddress,
+    name: string,
+    incarnation: number,
+    id: number,
+    message: unknown,
+  ): void {
     const actor = this.local(name, incarnation, message)
     if (actor === undefined) {
       this.answer(from, ['refuse', id, gone(name)])
       return
     }
     // Only its own life may answer: one that takes the thread's place may have a question with this number as well.
-    const asker = this.mesh.incarnationOf(from)
+    const asker = this.roads.incarnationOf(from)
     const key = `${from}:${id}`
     const settle = (item: Item): void => {
       this.watched.get(key)?.()
       this.watched.delete(key)
-      if (this.mesh.incarnationOf(from) === asker) this.answer(from, item)
+      if (this.roads.incarnationOf(from) === asker) this.answer(from, item)
     }
     const ask = new Ask(
       message,
@@ -193,7 +211,7 @@ export class RemoteActors {
     actor.deliver(actor, ask, null)
   }
 
-  private startWatch(from: number, name: string, incarnation: number, id: number): void {
+  private startWatch(from: ThreadAddress, name: string, incarnation: number, id: number): void {
     const actor = this.named.get(name)
     if (actor?.incarnation !== incarnation) {
       this.answer(from, ['terminated', id, name, null])
@@ -210,7 +228,7 @@ export class RemoteActors {
   }
 
   /** A thread has died: whoever waits for one of its actors is told. To be called by whoever hears of it. */
-  lost(thread: number): void {
+  lost(thread: ThreadAddress): void {
     const fault = new TrafficError('ThreadDied', `thread ${thread}`)
     for (const pending of [...this.pending.values()]) if (pending.thread === thread) pending.reject(fault)
     for (const [id, { ref }] of [...this.watches]) if (ref.place.thread === thread) this.terminated(id, fault)
@@ -227,8 +245,8 @@ const gone = (name: string): FaultRecord =>
 
 /** A thread in one of its lives: one that has died and was replaced is another place. */
 interface Place {
-  readonly thread: number
-  readonly life: number
+  readonly thread: ThreadAddress
+  readonly life: ThreadLife
 }
 
 /** An actor on another thread. */
@@ -246,7 +264,8 @@ class RemoteRef implements ActorRef {
   }
 
   get path(): string {
-    return `thread-${this.place.thread}/${this.name}`
+    const { thread } = this.place
+    return typeof thread === 'number' ? `thread-${thread}/${this.name}` : `${thread}/${this.name}`
   }
 
   tell(message: unknown): void {

@@ -1,20 +1,12 @@
 import { TrafficError } from '../../runtime/errors.ts'
 import { nearest } from '../../runtime/nearest.ts'
-import {
-  duration,
-  isFunction,
-  oneOf,
-  optional,
-  parseOptions,
-  type Resolved,
-  show,
-} from '../../runtime/options.ts'
+import { parseOptions, show } from '../../runtime/options.ts'
 import { ScriptProblems } from '../../runtime/script/script-problems.ts'
-import type { Context } from '../context.ts'
 import type { FilterLayout } from '../filter.ts'
 import {
   type Callback,
   FilterCall,
+  type PrebuiltPipeline,
   type ScriptAccess,
   type StageKind,
   type Target,
@@ -22,41 +14,20 @@ import {
 } from '../filters/definition.ts'
 import type { FilterDefinition } from '../filters/index.ts'
 import { PipelineLayout } from '../pipeline.ts'
-import { Program, type Surroundings } from '../program.ts'
+import { Program, type Source, type Surroundings } from '../program.ts'
+import type { SharedPipeline } from '../shared/shared-pipelines.ts'
 import { isUDP, listenOptions, listenSource } from '../sources/listen.ts'
-import { TaskSource } from '../sources/task.ts'
-import { definitionOf, PipelineBuilder } from './builder.ts'
+import { ReadSource } from '../sources/read.ts'
+import { SubscribeSource, subscribeOptions } from '../sources/subscribe.ts'
+import { TaskSource, taskOptions } from '../sources/task.ts'
+import { definitionOf, stepsOf } from './builder.ts'
 import { at } from './call-site.ts'
 import { inScope, olderArguments, olderBehaviour } from './dialect-behaviour.ts'
+import { durableSettings, parsePipelineOptions, shardsOf } from './pipeline-options.ts'
 import type { PipelineDefinition, ScriptDefinition, Step } from './script-definition.ts'
+import { statementsFor } from './script-statements.ts'
 
-export const pipelineOptions = {
-  placement: oneOf(
-    ['local', 'node'],
-    'local',
-    "Where its actors live: 'local', one in each session that sends to it; 'node', one per key for all threads of the node.",
-  ),
-  key: optional(
-    'a function ctx => key',
-    "With placement 'node': tells which of its actors gets a message. Without it there is one.",
-    isFunction,
-  ),
-  maxIdle: duration(
-    600_000,
-    "With placement 'node': ends the stream of an actor that got no message for so long, and forgets it (passivation); the next message to its key begins a new one. Bounds what keys that come from clients can pile up. 0: never.",
-  ),
-} as const
-
-export type PipelineSettings = Resolved<typeof pipelineOptions>
-
-/** A pipeline with `placement: 'node'`, as its host needs it. */
-export interface SharedPipeline {
-  readonly layout: PipelineLayout
-  readonly key: ((ctx: Context) => unknown) | undefined
-  readonly maxIdleMs: number
-}
-
-/** A program and what it shares with other threads. */
+/** A program and what it shares with other threads and nodes. */
 export interface Assembly {
   readonly program: Program
   readonly shared: ReadonlyMap<string, SharedPipeline>
@@ -72,8 +43,13 @@ export function assemble(script: ScriptDefinition, filename: string, surrounding
   const program = new Program(filename, variables, surroundings)
   const modules = new Modules(program, variables)
   modules.assembler(script, '')
+  const statements = script.module === undefined ? undefined : statementsFor(script.module)
+  if (statements !== undefined && !statements.isEmpty && statements.definition !== script)
+    modules.assembler(statements.definition, 'statements')
+  Object.assign(variables, script.module?.root)
   modules.check()
   ScriptProblems.throwAny(modules.problems)
+  modules.isComplete = true
   return { program, shared: modules.shared }
 }
 
@@ -86,6 +62,8 @@ class Modules {
   private readonly assemblers = new Map<ScriptDefinition, Assembler>()
   /** What is wrong so far. Reading goes on behind it, so that one run finds everything. */
   readonly problems: TrafficError[] = []
+  /** The script has been read: what is read later, for a pipeline that a callback chose, errs in that callback. */
+  isComplete = false
 
   constructor(program: Program, variables: Record<string, unknown>) {
     this.program = program
@@ -97,7 +75,8 @@ class Modules {
     try {
       return at(site, work)
     } catch (thrown) {
-      if (thrown instanceof ScriptProblems || !(thrown instanceof TrafficError)) throw thrown
+      if (this.isComplete || thrown instanceof ScriptProblems || !(thrown instanceof TrafficError))
+        throw thrown
       this.problems.push(thrown)
       return undefined
     }
@@ -166,7 +145,10 @@ class Assembler implements ScriptAccess {
   /** Tells its pipelines from those of other modules; '' for the main script's. */
   private readonly name: string
   private readonly pipelines: Map<string, PipelineLayout>
+  private readonly sources = new Map<PipelineDefinition, Source>()
   private inlined = 0
+  /** Pipelines written beforehand, for each kind of stream that they were put into. */
+  private readonly prebuiltLayouts = new Map<PrebuiltPipeline, Map<StageKind, PipelineLayout>>()
   /** Name of the pipeline being read, for naming those inside it. */
   private within = ''
 
@@ -176,6 +158,13 @@ class Assembler implements ScriptAccess {
     this.program = modules.program
     this.name = name
     this.pipelines = name === '' ? this.program.pipelines : new Map()
+    script.assembled = {
+      program: this.program,
+      pipelines: this.pipelines,
+      layoutOf: pipeline => this.layoutOf(pipeline),
+      sourceOf: definition => this.sources.get(definition),
+      add: definition => this.add(definition),
+    }
   }
 
   assemble(): void {
@@ -185,13 +174,51 @@ class Assembler implements ScriptAccess {
       if (definition.source === 'pipeline')
         this.modules.attempt(definition.site, () => this.declarePipeline(definition))
     for (const definition of script.pipelines) {
-      const layout = pipelines.get(definition.name)
-      const isNamed = definition.source === 'pipeline' && layout !== undefined
-      const target = isNamed ? layout : new PipelineLayout(this.qualified(definition.name))
+      if (this.isLeftOut(definition)) {
+        this.glance(definition)
+        continue
+      }
+      if (definition.source !== 'pipeline') {
+        this.add(definition)
+        continue
+      }
+      // One whose declaration was refused is read all the same, for what else is wrong.
+      const target = pipelines.get(definition.name) ?? new PipelineLayout(this.qualified(definition.name))
       target.filters = this.read(definition.steps, stageOf(definition), target.name).filters
-      if (definition.source !== 'pipeline')
-        this.modules.attempt(definition.site, () => this.addSource(definition, target))
     }
+    const around = script.newSources?.()
+    if (around === undefined) return
+    this.program.sources.unshift(around[0])
+    this.program.sources.push(around[1])
+  }
+
+  private add(definition: PipelineDefinition): Source | undefined {
+    const { sources } = this.program
+    const layout = new PipelineLayout(this.qualified(definition.name))
+    layout.filters = this.read(definition.steps, stageOf(definition), layout.name).filters
+    const before = sources.length
+    this.modules.attempt(definition.site, () => this.addSource(definition, layout))
+    const source = sources[before]
+    if (source !== undefined) this.sources.set(definition, source)
+    return source
+  }
+
+  private layoutOf(pipeline: PrebuiltPipeline): PipelineLayout {
+    const target = this.prebuilt(pipeline, 'any')
+    return (target as Extract<Target, { kind: 'local' }>).layout
+  }
+
+  /** Pipy leaves a listener out when its port is nothing, so that configuration can switch it off. */
+  private isLeftOut({ args, source }: PipelineDefinition): boolean {
+    return this.script.isDialect && source === 'listen' && !args[0]
+  }
+
+  /** Of a listener that is left out, options may have no value either; names must be right all the same. */
+  private glance({ steps, ...definition }: PipelineDefinition): void {
+    const { problems } = this.modules
+    const before = problems.length
+    this.read(steps, stageOf({ ...definition, steps }), this.qualified(definition.name))
+    problems.push(...problems.splice(before).filter(({ code }) => code !== 'BadOption'))
   }
 
   private qualified(pipeline: string): string {
@@ -205,33 +232,59 @@ class Assembler implements ScriptAccess {
       throw new TrafficError('BadOption', `pipeline() wants a name, and got ${show(name)}`)
     if (pipelines.has(name))
       throw new TrafficError('ScriptError', `there are two pipelines with the name '${name}'`)
-    const { placement, key, maxIdle } = parseOptions(pipelineOptions, options, 'pipeline')
+    const settings = parsePipelineOptions(options)
     const layout = new PipelineLayout(this.qualified(name))
     pipelines.set(name, layout)
-    if (placement === 'node')
-      this.modules.shared.set(layout.name, {
-        layout,
-        key: key && (this.callback(key) as SharedPipeline['key']),
-        maxIdleMs: maxIdle,
-      })
-    else if (key !== undefined)
-      throw new TrafficError('BadOption', "option 'key' of pipeline goes with placement 'node'")
+    const { placement, key, role } = settings
+    if (placement === 'local') return
+    this.modules.shared.set(layout.name, {
+      name: layout.name,
+      placement,
+      layout,
+      key: key && (this.callback(key) as SharedPipeline['key']),
+      maxIdleMs: settings.maxIdle,
+      isHosted: placement === 'node' || (definition.steps.length > 0 && this.hasRole(role)),
+      role,
+      delivery: settings.delivery,
+      fanout: settings.fanout,
+      shards: shardsOf(settings),
+      maxMessageBytes: settings.maxMessageSize,
+      durable: durableSettings(settings),
+    })
+  }
+
+  /** Whether this node does what is for nodes with this role. */
+  private hasRole(role: string | undefined): boolean {
+    const { roles } = this.program.surroundings
+    return role === undefined || roles === undefined || roles.includes(role)
   }
 
   private addSource({ source, args }: PipelineDefinition, layout: PipelineLayout): void {
     const { program } = this
     if (source === 'task') {
-      program.sources.push(new TaskSource(program, layout, args[0] as string | number | undefined))
+      const { role } = parseOptions(taskOptions, args[1], 'task')
+      const source = new TaskSource(program, layout, args[0] as string | number | undefined)
+      if (this.hasRole(role)) program.sources.push(source)
       return
     }
     const [target, options] = args
-    // Pipy leaves a listener out when its port is nothing, so that configuration can switch it off.
-    if (this.script.isDialect && !target) return
+    if (source === 'read') {
+      const { role } = parseOptions(taskOptions, options, 'read')
+      const reader = new ReadSource(program, layout, target)
+      if (this.hasRole(role)) program.sources.push(reader)
+      return
+    }
+    if (source === 'subscribe') {
+      const settings = parseOptions(subscribeOptions, options, 'subscribe')
+      const subscription = new SubscribeSource(program, layout, target as string, settings)
+      if (this.hasRole(settings.role)) program.sources.push(subscription)
+      return
+    }
     if (typeof target !== 'number' && typeof target !== 'string')
       throw new TrafficError('BadOption', `listen wants a port or 'ip:port', and got ${show(target)}`)
-    program.sources.push(
-      listenSource(program, layout, target, parseOptions(listenOptions, options, 'listen')),
-    )
+    const settings = parseOptions(listenOptions, options, 'listen')
+    const listener = listenSource(program, layout, target, settings)
+    if (this.hasRole(settings.role)) program.sources.push(listener)
   }
 
   /** Reads the filters of a pipeline; gives their templates and what comes out behind the last. */
@@ -244,7 +297,10 @@ class Assembler implements ScriptAccess {
     this.within = name
     let stage = given
     const filters: FilterLayout[] = []
-    for (const step of steps) {
+    const tails: FilterLayout[] = []
+    /** Behind the last filter that gives messages: there the tails see what is answered. */
+    let lastMessages = 0
+    for (const step of inPlace(steps)) {
       const definition = this.script.isDialect ? olderBehaviour(step) : step.definition
       const kinds = definition.kindsFor?.(step.args) ?? definition
       const filter = this.modules.attempt(step.site, () => {
@@ -255,8 +311,11 @@ class Assembler implements ScriptAccess {
         )
       })
       if (filter !== undefined) filters.push(filter)
+      if (filter?.tail !== undefined) tails.push(filter.tail)
       stage = kinds.emits === 'same' ? stage : kinds.emits === 'sub' ? 'any' : kinds.emits
+      if (stage !== 'bytes') lastMessages = filters.length
     }
+    filters.splice(lastMessages, 0, ...tails)
     this.within = outer
     return { filters, stage }
   }
@@ -301,14 +360,15 @@ class Assembler implements ScriptAccess {
   }
 
   private targetOf(layout: PipelineLayout): Target {
-    return this.modules.shared.has(layout.name)
-      ? { kind: 'node', name: layout.name }
-      : { kind: 'local', layout }
+    const shared = this.modules.shared.get(layout.name)
+    if (shared === undefined) return { kind: 'local', layout }
+    const { name, placement, delivery, fanout } = shared
+    return { kind: 'shared', name, placement, delivery, fanout }
   }
 
   module(value: unknown): UsedModule | undefined {
     if (typeof value === 'string') {
-      const loaded = this.script.module?.load(value)
+      const loaded = this.script.module?.use(value)
       return loaded && this.use(definitionOf(loaded.value) as ScriptDefinition, value)
     }
     const definition = definitionOf(value)
@@ -327,20 +387,57 @@ class Assembler implements ScriptAccess {
     }
   }
 
-  inline(build: Callback, given: StageKind): Target {
-    const builder = new PipelineBuilder([])
-    const result = (build as (builder: PipelineBuilder) => unknown)(builder)
-    if (!(result instanceof PipelineBuilder)) {
-      throw new TrafficError(
-        'ScriptError',
-        `$ => … must give back the pipeline that it wrote, as in $ => $.dummy(), and gave ${show(result)}`,
-      )
+  prebuilt(pipeline: PrebuiltPipeline, given: StageKind): Target {
+    let layouts = this.prebuiltLayouts.get(pipeline)
+    if (layouts === undefined) {
+      layouts = new Map()
+      this.prebuiltLayouts.set(pipeline, layouts)
     }
-    const layout = new PipelineLayout(`${this.within}.${++this.inlined}`)
-    layout.filters = this.read((result as unknown as { steps: Step[] }).steps, given, layout.name).filters
+    let layout = layouts.get(given)
+    if (layout === undefined) {
+      layout = new PipelineLayout(this.qualified(`pipeline.${this.prebuiltLayouts.size}`))
+      // Known before it is read, since it may refer to itself.
+      layouts.set(given, layout)
+      this.write(layout, pipeline.build, given)
+    }
     return { kind: 'local', layout }
+  }
+
+  inline(build: Callback, given: StageKind): Target {
+    const layout = new PipelineLayout(`${this.within}.${++this.inlined}`)
+    this.write(layout, build, given)
+    return { kind: 'local', layout }
+  }
+
+  private write(layout: PipelineLayout, build: Callback, given: StageKind): void {
+    layout.filters = this.read(stepsOf(build), given, layout.name).filters
   }
 }
 
+/** The steps with those first and last that stand there wherever they are written, and the scouts where requests enter. */
+function inPlace(steps: readonly Step[]): readonly Step[] {
+  if (steps.every(({ definition }) => definition.stands === undefined && definition.scout === undefined))
+    return steps
+  const scouts = new Map(
+    steps.flatMap(step => (step.definition.scout ? [[step.definition.scout, step]] : [])),
+  )
+  const scouting = [...scouts].map(
+    ([definition, { site }]): Step => ({ definition, args: [], site, attached: undefined }),
+  )
+  const standing = (place: 'first' | 'last' | undefined): Step[] =>
+    steps.filter(({ definition }) => definition.stands === place)
+  const between = standing(undefined).flatMap(step =>
+    step.definition.name === 'decodeHTTPRequest' ? [step, ...scouting] : [step],
+  )
+  return [...standing('first'), ...scouting, ...between, ...standing('last')]
+}
+
 const stageOf = ({ source, args }: PipelineDefinition): StageKind =>
-  source === 'listen' ? (isUDP(args[1]) ? 'messages' : 'bytes') : source === 'task' ? 'messages' : 'any'
+  kindOf[source] ?? (isUDP(args[1]) ? 'messages' : 'bytes')
+
+const kindOf: Partial<Record<PipelineDefinition['source'], StageKind>> = {
+  pipeline: 'any',
+  read: 'bytes',
+  subscribe: 'messages',
+  task: 'messages',
+}

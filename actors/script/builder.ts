@@ -2,12 +2,13 @@ import { TrafficError } from '../../runtime/errors.ts'
 import { nearest } from '../../runtime/nearest.ts'
 import { show } from '../../runtime/options.ts'
 import type { DialectModule } from '../../runtime/script/dialect-modules.ts'
+import { type Callback, PrebuiltPipeline } from '../filters/definition.ts'
 import { type FilterDefinition, filtersByName } from '../filters/index.ts'
 import { type PipelineDefinition, ScriptDefinition, type Step } from './script-definition.ts'
-import type { Script } from './types.ts'
+import type { AnyStage, Kind, Pipeline, Script, Stage } from './types.ts'
 
 /** A place in a script, without the frames of the builder itself. */
-function siteOf(method: (...args: never[]) => unknown): Error {
+export function siteOf(method: (...args: never[]) => unknown): Error {
   const site = new Error('call site')
   Error.captureStackTrace(site, method)
   return site
@@ -31,10 +32,10 @@ export class PipelineBuilder {
         `to() stands behind a filter that has a sub-pipeline, and ${last === undefined ? 'here is none' : `${last.definition.name} has none`}`,
       )
     }
-    if (typeof target !== 'string' && typeof target !== 'function') {
+    if (typeof target !== 'string' && typeof target !== 'function' && !(target instanceof PrebuiltPipeline)) {
       throw new TrafficError(
         'BadOption',
-        `to() wants the name of a pipeline or $ => $…, and got ${show(target)}`,
+        `to() wants the name of a pipeline, $ => $…, or what pipeline($ => $…) gave, and got ${show(target)}`,
       )
     }
     if (last.attached !== undefined)
@@ -52,7 +53,7 @@ export class PipelineBuilder {
     if (this.steps === undefined) {
       throw new TrafficError(
         'ScriptError',
-        `${definition.name} needs a stream: put listen(port), task() or pipeline(name) in front of it`,
+        `${definition.name} needs a stream: put listen(port), subscribe(subject), task(), read(file) or pipeline(name) in front of it`,
       )
     }
     this.steps.push({ definition, args, site: siteOf(method), attached: undefined })
@@ -148,9 +149,37 @@ export class ScriptBuilder extends PipelineBuilder {
     return this.begin('listen', `listen-${String(target)}`, [target, options], this.listen)
   }
 
+  /** Begins a pipeline that is fed what is published to a subject of NATS. */
+  subscribe(subject: string, options?: unknown): this {
+    return this.begin('subscribe', `subscribe-${String(subject)}`, [subject, options], this.subscribe)
+  }
+
   /** Begins a pipeline that is fed a message once, at an interval, or at a signal. */
-  task(when?: string | number): this {
-    return this.begin('task', `task-${when ?? 'once'}`, [when], this.task)
+  task(when?: string | number, options?: unknown): this {
+    return this.begin('task', `task-${when ?? 'once'}`, [when, options], this.task)
+  }
+
+  /** Begins a pipeline that is fed the bytes of a file. Where a stream is in front, it is the filter of that name. */
+  read(file: unknown, options?: unknown): this {
+    if (this.steps === undefined)
+      return this.begin('read', `read-${String(file)}`, [file, options], this.read)
+    const args = options === undefined ? [file] : [file, options]
+    return this.add(filtersByName.get('read') as FilterDefinition, args, this.read)
+  }
+
+  /**
+   * In Pipy's dialect, with a list (or a number) and a callback: writes pipelines for each of its elements. Else it is the
+   * filter of that name.
+   */
+  repeat(first: unknown, second?: unknown): this {
+    const isList = Array.isArray(first) || typeof first === 'number'
+    if (this[brand].isDialect && isList && typeof second === 'function') {
+      const list = typeof first === 'number' ? Array.from({ length: first }, (_, i) => i) : first
+      for (const [index, element] of list.entries()) second(this, element, index)
+      return this
+    }
+    const args = second === undefined ? [first] : [first, second]
+    return this.add(filtersByName.get('repeat') as FilterDefinition, args, this.repeat)
   }
 
   /** Begins a pipeline that others refer to by its name; one without a name is what `chain` enters a module by. */
@@ -206,6 +235,18 @@ export class ScriptBuilder extends PipelineBuilder {
   }
 }
 
+/** The filters that `$ => $…` writes. */
+export function stepsOf(build: Callback): Step[] {
+  const result: unknown = (build as (builder: PipelineBuilder) => unknown)(new PipelineBuilder([]))
+  if (!(result instanceof PipelineBuilder)) {
+    throw new TrafficError(
+      'ScriptError',
+      `$ => … must give back the pipeline that it wrote, as in $ => $.dummy(), and gave ${show(result)}`,
+    )
+  }
+  return (result as unknown as { steps: Step[] }).steps
+}
+
 /** What a builder has collected; undefined when `value` is none. `instanceof` would fail over two copies of the package. */
 export function definitionOf(value: unknown): ScriptDefinition | undefined {
   return typeof value === 'object' && value !== null && brand in value
@@ -216,6 +257,7 @@ export function definitionOf(value: unknown): ScriptDefinition | undefined {
 /** Names of the builder's methods, for advice on a mistyped one. */
 export const builderMethods: readonly string[] = [
   'listen',
+  'subscribe',
   'task',
   'pipeline',
   'import',
@@ -223,6 +265,23 @@ export const builderMethods: readonly string[] = [
   'to',
   ...filtersByName.keys(),
 ]
+
+type NoVariables = Record<never, never>
+
+/**
+ * Writes a pipeline once, to be given as target wherever a filter takes one: `.to(…)`, `pipe`, `branch` and others.
+ *
+ * @example
+ *   const backend = pipeline($ => $.muxHTTP().to($ => $.connect('127.0.0.1:8080')))
+ *   export default sluice().listen(8000).demuxHTTP().to(backend)
+ */
+export function pipeline<V extends object = NoVariables, K extends Kind = 'any', H extends object = object>(
+  build: ($: Stage<V, K, H, false>) => AnyStage,
+): Pipeline<V, K, H> {
+  if (typeof build !== 'function')
+    throw new TrafficError('BadOption', `pipeline() wants $ => $…, and got ${show(build)}`)
+  return new PrebuiltPipeline(build as unknown as Callback) as unknown as Pipeline<V, K, H>
+}
 
 /**
  * Begins a script.

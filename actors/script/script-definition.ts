@@ -1,5 +1,8 @@
 import type { DialectModule } from '../../runtime/script/dialect-modules.ts'
+import type { PrebuiltPipeline } from '../filters/definition.ts'
 import type { FilterDefinition } from '../filters/index.ts'
+import type { PipelineLayout } from '../pipeline.ts'
+import type { Program, Source } from '../program.ts'
 
 /** One call of a filter, as the script made it. */
 export interface Step {
@@ -13,7 +16,7 @@ export interface Step {
 
 /** A pipeline that the script defines: what feeds it, and its filters. */
 export interface PipelineDefinition {
-  readonly source: 'listen' | 'task' | 'pipeline'
+  readonly source: 'listen' | 'subscribe' | 'task' | 'read' | 'pipeline'
   readonly name: string
   readonly args: readonly unknown[]
   readonly site: Error
@@ -40,6 +43,21 @@ export class ScriptDefinition {
   readonly imports: SharedVariable[] = []
   /** The file that it is, when it is one of the dialect. */
   readonly module: DialectModule | undefined
+  /** What is to start before and after its own sources, in each program that is made of it. */
+  newSources: (() => readonly [Source, Source]) | undefined
+  /** The program that was made of it, and its own pipelines there. */
+  assembled:
+    | {
+        readonly program: Program
+        readonly pipelines: ReadonlyMap<string, PipelineLayout>
+        /** The layout of a pipeline that was written by itself. */
+        layoutOf(pipeline: PrebuiltPipeline): PipelineLayout
+        /** The source that a pipeline of the script begins with; undefined when this node does not run it. */
+        sourceOf(definition: PipelineDefinition): Source | undefined
+        /** Adds a pipeline while the program runs. @throws TrafficError */
+        add(definition: PipelineDefinition): Source | undefined
+      }
+    | undefined
 
   constructor(
     variables: Readonly<Record<string, unknown>>,

@@ -10,8 +10,10 @@ import type { SOCKSRequest } from '../../runtime/codec/socks/index.ts'
 import type { ClientHello } from '../../runtime/codec/tls/index.ts'
 import type { Head, Message } from '../../runtime/event.ts'
 import type { TLSHandshake } from '../../runtime/net/tls-stream.ts'
-import type { Certificate, PEM, TLSSessionState } from '../filters/tls/tls-options.ts'
+import type { Certificate, PEM } from '../filters/tls/pem.ts'
+import type { TLSSessionState } from '../filters/tls/tls-options.ts'
 import type { TunnelState } from '../filters/tunnel/connect-http-tunnel.ts'
+import type { ServerOptions } from './option-types.ts'
 import type {
   Ctx,
   Duration,
@@ -20,7 +22,6 @@ import type {
   HTTPResponseHead,
   Needs,
   Promisable,
-  ServerOptions,
   Size,
   Stage,
 } from './types.ts'

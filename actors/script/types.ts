@@ -9,18 +9,32 @@ import type { Quota } from '../../runtime/api/algo/quota.ts'
 import type { DubboHead, DubboHeadLike } from '../../runtime/codec/dubbo/index.ts'
 import type { RESPHead } from '../../runtime/codec/resp/index.ts'
 import type { Data, Event, Head, Message, MessageEnd, MessageStart, StreamEnd } from '../../runtime/event.ts'
-import type { TLSClientOptions, TLSServerOptions } from '../../runtime/net/transport.ts'
 import type { Builtins } from '../context.ts'
 import type { Hub } from '../filters/compose/swap.ts'
+import type { SubjectHead } from '../sources/subject-message.ts'
+import type {
+  ConnectOptions,
+  ConnectUDPOptions,
+  ForkOptions,
+  ListenOptions,
+  ListenUDPOptions,
+  MergeOptions,
+  MuxHTTPOptions,
+  MuxOptions,
+  PackOptions,
+  PublishOptions,
+  RESPOptions,
+  ServerOptions,
+  SubscribeOptions,
+} from './option-types.ts'
+import type { SinkFilters } from './sink-types.ts'
+import type { TrafficFilters } from './traffic-types.ts'
 import type { TunnelFilters, TunnelFiltersOnMessages } from './tunnel-types.ts'
 
 /** A time: seconds as a number, or text like '500ms', '10s', '5m'. */
 export type Duration = number | string
 /** A number of bytes, or text like '16k', '1m'. */
 export type Size = number | string
-
-/** Fields by lower-case name. A field that came several times has its values joined, but for set-cookie. */
-export type HTTPHeaders = Record<string, string | string[] | number | undefined>
 
 /** Head of an HTTP request. */
 export interface HTTPRequestHead {
@@ -61,108 +75,29 @@ export interface AnyStage {
   readonly kind?: Kind
 }
 
-/** The sub-pipeline of a filter: the name of a pipeline, or `$ => $…`. */
-export type Sub<V, K extends Kind, H extends Head> = string | (($: Stage<V, K, H, false>) => AnyStage)
+/** What `pipeline($ => …)` gives. */
+export interface Pipeline<V = Record<never, never>, K extends Kind = Kind, H extends Head = Head> {
+  /** Only there for the types. */
+  readonly takes?: ($: Stage<V, K, H, false>) => AnyStage
+}
+
+/** Those that can stand where there is a stream of this kind. */
+type PipelineFor<V, K extends Kind, H extends Head> =
+  | Pipeline<V, K, H>
+  | Pipeline<V, 'any', Head>
+  | Pipeline<Record<never, never>, K, H>
+  | Pipeline<Record<never, never>, 'any', Head>
+
+/** The sub-pipeline of a filter: the name of a pipeline, `$ => $…`, or what `pipeline($ => $…)` gave. */
+export type Sub<V, K extends Kind, H extends Head> =
+  | string
+  | PipelineFor<V, K, H>
+  | (($: Stage<V, K, H, false>) => AnyStage)
 
 /** A filter that still needs its sub-pipeline. */
 export interface Needs<V, K extends Kind, H extends Head, R> {
-  /** Gives it: the name of a pipeline, or `$ => $…`. */
+  /** Gives it: the name of a pipeline, `$ => $…`, or what `pipeline($ => $…)` gave. */
   to(target: Sub<V, K, H>): R
-}
-
-export interface ListenOptions {
-  protocol?: 'tcp'
-  maxConnections?: number
-  readTimeout?: Duration
-  writeTimeout?: Duration
-  idleTimeout?: Duration
-  handshakeTimeout?: Duration
-  bufferLimit?: Size
-  backlog?: number
-  noDelay?: boolean
-  keepAlive?: boolean
-  /** Cannot be true: see the reference. */
-  transparent?: false
-  tls?: TLSServerOptions
-}
-
-/** With UDP: the options that apply. */
-export interface ListenUDPOptions
-  extends Pick<ListenOptions, 'maxConnections' | 'idleTimeout' | 'bufferLimit'> {
-  protocol: 'udp'
-}
-
-export interface ConnectOptions {
-  protocol?: 'tcp'
-  bufferLimit?: Size
-  retryCount?: number
-  retryDelay?: Duration
-  connectTimeout?: Duration
-  readTimeout?: Duration
-  writeTimeout?: Duration
-  idleTimeout?: Duration
-  noDelay?: boolean
-  keepAlive?: boolean
-  bind?: string
-  tls?: TLSClientOptions | true
-}
-
-/** With UDP: the options that apply. */
-export interface ConnectUDPOptions
-  extends Pick<ConnectOptions, 'bufferLimit' | 'readTimeout' | 'idleTimeout' | 'bind'> {
-  protocol: 'udp'
-}
-
-export interface ServerOptions {
-  bufferSize?: Size
-  maxHeaderSize?: Size
-  maxLineSize?: Size
-  maxHeaders?: number
-  maxBodySize?: Size
-  maxMessages?: number
-  headTimeout?: Duration
-}
-
-export interface MuxHTTPOptions {
-  maxIdle?: Duration
-  maxSessions?: number
-  maxMessages?: number
-  bufferSize?: Size
-  replaySize?: Size
-}
-
-export interface MuxOptions {
-  maxIdle?: Duration
-  maxSessions?: number
-  maxQueue?: number
-  bodyLimit?: Size
-}
-
-export interface ForkOptions {
-  policy?: 'drop' | 'block'
-  window?: Size
-  maxBranches?: number
-}
-
-export interface RESPOptions {
-  maxMessageSize?: Size
-  maxElements?: number
-  maxDepth?: number
-}
-
-export interface MergeOptions {
-  maxIdle?: Duration
-  window?: Size
-}
-
-export interface PackOptions {
-  timeout?: Duration
-  interval?: Duration
-  bodyLimit?: Size
-  prefix?: string | Data
-  postfix?: string | Data
-  separator?: string | Data
-  vacancy?: number
 }
 
 /** A way to compress. */
@@ -170,19 +105,24 @@ export type Compression = 'gzip' | 'deflate' | 'brotli' | 'br' | 'zstd'
 type CompressionLevel = number | 'default' | 'none' | 'speed' | 'best'
 type ChosenCompression =
   | Compression
-  | { method?: Compression; level?: CompressionLevel }
+  | readonly Compression[]
+  | { method?: Compression | readonly Compression[]; level?: CompressionLevel }
   | null
   | undefined
   | ''
   | false
 
 /** A method, options, or a callback that chooses by the head of a message. */
-export type CompressionOf<V, H extends Head> =
+export type CompressionOf<V, H extends Head, O = unknown> =
   | Compression
-  | {
-      method?: Compression | ((start: MessageStart<H>, ctx: Ctx<V>) => ChosenCompression)
+  | readonly Compression[]
+  | ({
+      method?:
+        | Compression
+        | readonly Compression[]
+        | ((start: MessageStart<H>, ctx: Ctx<V>) => ChosenCompression)
       level?: CompressionLevel
-    }
+    } & O)
   | ((start: MessageStart<H>, ctx: Ctx<V>) => ChosenCompression)
 
 /** What a decompressed body may become. */
@@ -221,20 +161,51 @@ export interface TeeOptions {
   rotateInterval?: Duration
 }
 
+interface SharedOptions<V> {
+  key?: FromContext<V, unknown>
+  maxIdle?: Duration
+}
+
+/** Where the actors of a pipeline live, and what reaches them. */
+export type PipelineOptions<V> =
+  | { placement?: 'local' }
+  | ({ placement: 'node' } & SharedOptions<V>)
+  | ({ placement: 'cluster' } & SharedOptions<V> & ClusterOptions)
+
+export interface ClusterOptions {
+  role?: string
+  delivery?: 'at-most-once' | 'at-least-once'
+  fanout?: 'one' | 'all'
+  shards?: number
+  maxMessageSize?: Size
+  acknowledge?: 'output' | 'taken'
+  answerWithin?: Duration
+  maxDeliver?: number
+  streamSize?: Size
+  streamAge?: Duration
+  duplicateWindow?: Duration
+  replicas?: number
+}
+
+/** What a pipeline is started with, for its onStart. */
+type ArgumentsOf<V> = readonly unknown[] | ((event: Event, ctx: Ctx<V>) => readonly unknown[] | undefined)
+
+// biome-ignore lint/suspicious/noExplicitAny: what a pipeline is started with, then the context: known where it is started
+type StartCallback = (...given: any[]) => Promisable<Replaced>
+
 /** What may begin a pipeline. */
 export interface Sources<V> {
   /** Begins a pipeline for each connection to an address: a port, or 'ip:port'. */
   listen(target: number | string, options?: ListenOptions): Stage<V, 'bytes', Head, true>
   listen(target: number | string, options: ListenUDPOptions): Stage<V, 'messages', Head, true>
+  /** Begins a pipeline that is fed what is published to a subject of NATS, which may have wildcards. */
+  subscribe(subject: string, options?: SubscribeOptions): Stage<V, 'messages', SubjectHead, true>
   /** Begins a pipeline that is fed an empty message once, at an interval, or at a signal like 'SIGUSR2'. */
-  task(when?: Duration): Stage<V, 'messages', Head, true>
+  task(when?: Duration, options?: { role?: string }): Stage<V, 'messages', Head, true>
+  /** Begins a pipeline that is fed the bytes of a file, once. */
+  read(file: string, options?: { role?: string }): Stage<V, 'bytes', Head, true>
   /** Begins a pipeline that others refer to by its name. Its messages' heads are what it says: pipeline<HTTPRequestHead>('log'). */
-  pipeline<H extends Head = Head>(
-    name: string,
-    options?:
-      | { placement?: 'local' }
-      | { placement: 'node'; key?: FromContext<V, unknown>; maxIdle?: Duration },
-  ): Stage<V, 'any', H, true>
+  pipeline<H extends Head = Head>(name: string, options?: PipelineOptions<V>): Stage<V, 'any', H, true>
 }
 
 /** A script, before its first pipeline. */
@@ -310,10 +281,15 @@ interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends
     target:
       | Sub<V, K, H>
       | readonly Sub<V, K, H>[]
-      | { choose: (event: Event, ctx: Ctx<V>) => string | readonly string[] | null | undefined },
+      | { choose: (event: Event, ctx: Ctx<V>) => Sub<V, K, H> | readonly Sub<V, K, H>[] | null | undefined },
+    args?: ArgumentsOf<V>,
   ): Stage<V, 'any', Head, T>
   /** Sends events to the next pipeline of a chain */
-  pipeNext(): Stage<V, 'any', Head, T>
+  pipeNext(args?: ArgumentsOf<V>): Stage<V, 'any', Head, T>
+  /** Inserts events when a pipeline starts */
+  onStart(events: Replaced | StartCallback): this
+  /** Calls back when a pipeline ends */
+  onEnd(callback: FromContext<V, unknown>): this
   /** Sends events through a chain of pipelines */
   chain(targets?: readonly Sub<V, K, H>[]): Stage<V, 'any', Head, T>
   /** Sends events through a pipeline whose output is also its input */
@@ -413,7 +389,9 @@ interface OnBytes<V, T extends boolean> extends TunnelFilters<V, T> {
   /** Deframes an HTTP request message */
   decodeHTTPRequest(): Stage<V, 'messages', HTTPRequestHead, T>
   /** Deframes an HTTP response message */
-  decodeHTTPResponse(): Stage<V, 'messages', HTTPResponseHead, T>
+  decodeHTTPResponse(options?: {
+    bodiless?: boolean | FromContext<V, unknown>
+  }): Stage<V, 'messages', HTTPResponseHead, T>
   /** Deframes a Dubbo message */
   decodeDubbo(options?: { maxBodySize?: Size }): Stage<V, 'messages', DubboHead, T>
   /** Deframes a Redis message */
@@ -428,7 +406,10 @@ interface OnBytes<V, T extends boolean> extends TunnelFilters<V, T> {
 }
 
 /** Filters that take messages. */
-interface OnMessages<V, H extends Head, T extends boolean> extends TunnelFiltersOnMessages<V, T> {
+interface OnMessages<V, H extends Head, T extends boolean>
+  extends TunnelFiltersOnMessages<V, T>,
+    TrafficFilters<V, H>,
+    SinkFilters<V, T> {
   /** Sends data to a remote endpoint and receives data from it */
   connect(
     target: string | FromContext<V, Promisable<string>>,
@@ -437,7 +418,11 @@ interface OnMessages<V, H extends Head, T extends boolean> extends TunnelFilters
   /** Frames an HTTP request message */
   encodeHTTPRequest(options?: { bufferSize?: Size }): Stage<V, 'bytes', Head, T>
   /** Frames an HTTP response message */
-  encodeHTTPResponse(options?: { bufferSize?: Size }): Stage<V, 'bytes', Head, T>
+  encodeHTTPResponse(options?: {
+    bufferSize?: Size
+    bodiless?: boolean | FromContext<V, unknown>
+    final?: boolean | FromContext<V, unknown>
+  }): Stage<V, 'bytes', Head, T>
   /** Frames a Dubbo message */
   encodeDubbo(
     head?: DubboHeadLike | FromContext<V, DubboHeadLike | undefined>,
@@ -449,6 +434,13 @@ interface OnMessages<V, H extends Head, T extends boolean> extends TunnelFilters
   demux(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
   /** Sends each message to a pipeline of its own, answers in the order of the messages */
   demuxQueue(): Needs<V, 'messages', H, Stage<V, 'messages', H, T>>
+  /** Sends messages to a shared pipeline and puts out its answers */
+  ask<R extends Head = Head>(
+    pipeline: string,
+    options?: { deadline?: Duration; maxPending?: number; bodyLimit?: Size },
+  ): Stage<V, 'messages', R, T>
+  /** Publishes copies of messages to a subject of NATS */
+  publish(subject: string | FromContext<V, string | null | undefined>, options?: PublishOptions): this
   /** Limits the number of messages per second */
   throttleMessageRate(
     quota: QuotaOf<V>,
@@ -460,7 +452,7 @@ interface OnMessages<V, H extends Head, T extends boolean> extends TunnelFilters
   /** Compresses the bodies of messages */
   compressMessage(how?: CompressionOf<V, H>): this
   /** Compresses the bodies of HTTP messages */
-  compressHTTP(how?: CompressionOf<V, H>): this
+  compressHTTP(how?: CompressionOf<V, H, { negotiate?: boolean }>): this
   /** Decompresses the bodies of messages */
   decompressMessage(
     method: Compression | 'inflate' | ((start: MessageStart<H>, ctx: Ctx<V>) => unknown),

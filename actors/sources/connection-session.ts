@@ -6,6 +6,7 @@ import { TrafficError } from '../../runtime/errors.ts'
 import { Data, type Event, StreamEnd } from '../../runtime/event.ts'
 import type { Connection, ConnectionHandler } from '../../runtime/net/transport.ts'
 import { WriteDeadline } from '../../runtime/net/write-deadline.ts'
+import type { Span } from '../../runtime/trace/span.ts'
 import { type Flushable, turn } from '../../runtime/turn.ts'
 import type { Latin1 } from '../filter.ts'
 import { Inbound } from '../inbound.ts'
@@ -68,6 +69,22 @@ export class ConnectionSession extends Session implements ConnectionHandler, Flu
     this.bufferBytes = limits.bufferBytes
     this.idle?.touch()
     this.reading?.touch()
+    this.beginTrace('session')
+  }
+
+  protected override describe(span: Span): void {
+    const { remote, local, receivedBytes, sentBytes } = this.connection
+    span.set('network.transport', 'tcp')
+    span.set('network.peer.address', remote.address)
+    span.set('network.peer.port', remote.port)
+    span.set('network.local.port', local.port)
+    span.set('sluice.session.received_bytes', receivedBytes)
+    span.set('sluice.session.sent_bytes', sentBytes)
+  }
+
+  /** What is known of the connection. */
+  get inbound(): Inbound {
+    return this.context.__inbound as Inbound
   }
 
   override get takesText(): boolean {

@@ -3,6 +3,7 @@ import { Deadline } from '../../runtime/clock.ts'
 import { Data, type Event, Kind, MessageStart, messageEnd, StreamEnd } from '../../runtime/event.ts'
 import type { Endpoint } from '../../runtime/net/transport.ts'
 import { type Source, turn } from '../../runtime/turn.ts'
+import { count, type DatagramLedgers } from '../datagram-ledgers.ts'
 import { DatagramWriter } from '../datagram-writer.ts'
 import type { Latin1 } from '../filter.ts'
 import { Inbound } from '../inbound.ts'
@@ -14,6 +15,7 @@ import { Session } from '../session.ts'
 export interface DatagramPeer {
   readonly remote: Endpoint
   readonly local: Endpoint
+  readonly ledgers: DatagramLedgers
   send(datagram: Data): boolean
   /** The session is over. */
   ended(): void
@@ -52,10 +54,9 @@ export class DatagramSession extends Session {
 
   receive(bytes: Buffer): void {
     this.idle?.touch()
-    if (this.source.isPaused) {
-      this.traffic.droppedCount++
-      return
-    }
+    const { isPaused } = this.source
+    count(this.peer.ledgers.received, isPaused ? 'paused' : undefined)
+    if (isPaused) return
     this.traffic.receivedBytes += bytes.length
     turn.begin(this.source)
     this.enter(new MessageStart(), null)
@@ -66,8 +67,9 @@ export class DatagramSession extends Session {
 
   private sendOut(datagram: Data): void {
     this.idle?.touch()
-    if (this.peer.send(datagram)) this.traffic.sentBytes += datagram.size
-    else this.traffic.droppedCount++
+    const isSent = this.peer.send(datagram)
+    count(this.peer.ledgers.sent, isSent ? undefined : 'no-room')
+    if (isSent) this.traffic.sentBytes += datagram.size
   }
 
   override process(event: Event | Latin1): void {
@@ -119,8 +121,6 @@ class Traffic {
   readonly tls = undefined
   receivedBytes = 0
   sentBytes = 0
-  /** Datagrams in either direction that had no room. */
-  droppedCount = 0
 
   constructor({ remote, local }: DatagramPeer) {
     this.remote = remote

@@ -2,12 +2,17 @@ import { TrafficError } from '../../runtime/errors.ts'
 import { parseListenAddress } from '../../runtime/net/address.ts'
 import type { Connection, Listener, TLSServerOptions } from '../../runtime/net/transport.ts'
 import { count, duration, flag, oneOf, optional, type Resolved, size } from '../../runtime/options.ts'
+import type { ConnectionMetrics } from '../connection-metrics.ts'
+import { type ListenTLSOptions, serverTLS } from '../filters/tls/socket-tls.ts'
+import type { Listening } from '../host.ts'
 import type { PipelineLayout } from '../pipeline.ts'
 import type { Program, Source } from '../program.ts'
 import { ConnectionSession } from './connection-session.ts'
 import { DatagramSource } from './listen-datagrams.ts'
+import { listenerMetrics } from './listener-metrics.ts'
+import { sourceRole } from './source-role.ts'
 
-const isTLS = (value: unknown): value is TLSServerOptions => typeof value === 'object' && value !== null
+const isTLS = (value: unknown): value is ListenTLSOptions => typeof value === 'object' && value !== null
 
 export const listenOptions = {
   protocol: oneOf(
@@ -17,7 +22,7 @@ export const listenOptions = {
   ),
   maxConnections: count(
     0,
-    'Connections of this thread at one time; further ones wait in the backlog of the kernel and are not refused. 0: no limit, since the descriptors of the process are one already. With UDP, peers: datagrams of further ones are dropped, and 0 is 16384, since anyone can make up addresses.',
+    'Connections of this thread at one time; further ones wait in the backlog of the kernel and are not refused. 0: no limit, since the descriptors of the process are one already. With UDP, peers: datagrams of further ones are dropped and counted (ledger kind `datagrams`), and 0 is 16384, since anyone can make up addresses.',
   ),
   readTimeout: duration(
     0,
@@ -55,9 +60,10 @@ export const listenOptions = {
   ),
   tls: optional(
     'an object with cert and key, and if wanted ca, alpn, sni',
-    'Speaks TLS: { cert, key, ca, alpn, sni }. With ca a client without a certificate signed by it is refused; sni(name) returns { cert, key } for a server name, or a promise of it.',
+    'Speaks TLS: { cert, key, ca, alpn, sni }; certificates and keys as PEM text, as Data, or as objects of crypto. With ca a client without a certificate signed by it is refused; sni(name) returns { cert, key } for a server name, or a promise of it.',
     isTLS,
   ),
+  role: sourceRole,
 } as const
 
 export type ListenSettings = Resolved<typeof listenOptions>
@@ -95,10 +101,12 @@ export class ListenSource implements Source {
   private readonly address: string
   private readonly port: number
   private readonly settings: ListenSettings
+  private readonly tls: TLSServerOptions | undefined
   private readonly limits
   private listener: Listener | undefined
   private boundPort: number
   private connections = 0
+  private metrics: ConnectionMetrics | undefined
   private isStopped = false
   private isReopening = false
 
@@ -110,6 +118,7 @@ export class ListenSource implements Source {
     this.port = port
     this.boundPort = port
     this.settings = settings
+    this.tls = settings.tls === undefined ? undefined : serverTLS(settings.tls)
     this.limits = {
       readTimeoutMs: settings.readTimeout,
       writeTimeoutMs: settings.writeTimeout,
@@ -118,7 +127,7 @@ export class ListenSource implements Source {
     }
   }
 
-  get listening(): { address: string; port: number; connections: number } {
+  get listening(): Listening {
     return { address: this.address, port: this.boundPort, connections: this.connections }
   }
 
@@ -138,17 +147,19 @@ export class ListenSource implements Source {
         noDelay: settings.noDelay,
         keepAlive: settings.keepAlive,
         handshakeTimeoutMs: settings.handshakeTimeout,
-        tls: settings.tls,
+        tls: this.tls,
       },
       connection => this.accept(connection),
     )
     this.boundPort = this.listener.local.port
+    this.metrics = listenerMetrics(this.address, this.boundPort)
   }
 
   private accept(connection: Connection): void {
     this.connections++
-    const session = new ConnectionSession(this.program, this.layout, connection, this.limits, () =>
-      this.closed(),
+    this.metrics?.opened()
+    const session = new ConnectionSession(this.program, this.layout, connection, this.limits, closed =>
+      this.closed(closed),
     )
     session.start()
     if (this.connections === this.settings.maxConnections) {
@@ -158,8 +169,9 @@ export class ListenSource implements Source {
     }
   }
 
-  private closed(): void {
+  private closed(session: ConnectionSession): void {
     this.connections--
+    this.metrics?.closed(session.inbound)
     if (this.listener !== undefined || this.isStopped || this.isReopening) return
     if (this.settings.maxConnections === 0 || this.connections >= this.settings.maxConnections) return
     this.isReopening = true

@@ -9,6 +9,9 @@ import type { Latin1 } from '../filter.ts'
 import type { PipelineLayout } from '../pipeline.ts'
 import type { Program, Source } from '../program.ts'
 import { Session } from '../session.ts'
+import { sourceRole } from './source-role.ts'
+
+export const taskOptions = { role: sourceRole } as const
 
 const shortestMs = 10
 const longestMs = 24 * 3_600_000
@@ -28,6 +31,7 @@ class TaskSession extends Session {
     super(program, layout, program.newContext(undefined))
     program.sessionStarted(this)
     this.onEnded = onEnded
+    this.beginTrace('task')
   }
 
   start(): void {

@@ -73,7 +73,7 @@ const wholeOptions = {
 } as const
 
 const straight = (call: FilterCall, target: unknown): Way => {
-  if (target === '') return straightOn
+  if (target === '' || target === null) return straightOn
   const layout = call.localTarget(call.resolve(target))
   return { layout, edge: call.edge('link', layout.name, 'block'), chain: null }
 }

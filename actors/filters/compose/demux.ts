@@ -1,10 +1,13 @@
 import { type Event, Kind, MessageStart, messageEnd, StreamEnd } from '../../../runtime/event.ts'
 import { BlockedSources } from '../../../runtime/net/blocked-sources.ts'
+import type { Span } from '../../../runtime/trace/span.ts'
+import { tracing } from '../../../runtime/trace/tracing.ts'
 import { turn } from '../../../runtime/turn.ts'
 import { cloneContext } from '../../context.ts'
 import { type EventPort, Filter } from '../../filter.ts'
 import { Gate } from '../../gate.ts'
 import type { Edge } from '../../kernel/ledger.ts'
+import { traceMessage } from '../../message-spans.ts'
 import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
 import type { FilterCall, FilterDefinition } from '../definition.ts'
 
@@ -17,6 +20,8 @@ class Lane implements EventPort {
   readonly gate = new Gate()
   pipeline: Pipeline | null = null
   isComplete = false
+  /** Of the message, when it is recorded. */
+  span: Span | null = null
   hasStarted = false
   private readonly demux: Demux
 
@@ -79,6 +84,11 @@ class Demux extends Filter {
     const { pipeline } = this
     const lane = new Lane(this)
     lane.pipeline = this.layout.spawn(cloneContext(pipeline.context), pipeline.session, pipeline, lane)
+    if (tracing.tracer !== null) {
+      const trace = traceMessage(pipeline, 'demux', this.layout.name)
+      lane.pipeline.ownTrace = trace
+      if (trace?.isRecorded === true) lane.span = trace as Span
+    }
     if (this.lanes.push(lane) >= maxLanes) this.blocked.block(turn.source)
     this.input = lane
     if (this.isOrdered && this.output === null) this.output = lane
@@ -100,6 +110,7 @@ class Demux extends Filter {
         this.put(lane, new MessageStart())
         this.put(lane, messageEnd)
       }
+      if (lane.span !== null) lane.span.error = event.error
       this.complete(lane)
       return
     }
@@ -119,6 +130,7 @@ class Demux extends Filter {
 
   private complete(lane: Lane): void {
     lane.isComplete = true
+    lane.span?.end()
     lane.pipeline?.stop()
     lane.pipeline = null
     if (this.input === lane) this.input = null
@@ -149,6 +161,7 @@ class Demux extends Filter {
   override stop(): void {
     for (const lane of this.lanes) {
       lane.gate.close()
+      lane.span?.end('ConnectionAborted')
       lane.pipeline?.stop()
     }
     this.lanes.length = 0

@@ -5,6 +5,7 @@ import { type Context, cloneContext } from '../../context.ts'
 import { Filter } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
 import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
+import { giveArguments } from '../../start-arguments.ts'
 import type { FilterCall, FilterDefinition } from '../definition.ts'
 import { EventStore } from './event-store.ts'
 import { SubPort } from './sub-stream.ts'
@@ -56,13 +57,14 @@ abstract class Branching extends Filter {
         'RuntimeError',
         `${name} wants an object or an array of initial values, and its callback gave ${show(given)}`,
       )
-    const each: readonly unknown[] = Array.isArray(given) ? given : [given]
+    // Array(3) has holes where the branches of a script are to be.
+    const each: readonly unknown[] = Array.isArray(given) ? Array.from(given) : [given]
     if (each.length > maxBranches)
       throw new TrafficError(
         'RuntimeError',
         `${name} is to make ${each.length} branches (maxBranches ${maxBranches})`,
       )
-    return each.map(values => {
+    return each.map((values, index) => {
       const context = Object.assign(
         cloneContext(pipeline.context),
         typeof values === 'object' ? values : undefined,
@@ -70,6 +72,7 @@ abstract class Branching extends Filter {
       let branch: Pipeline | null = null
       const port = new SubPort<Branching>(this, (filter, event) => filter.answer(branch as Pipeline, event))
       branch = layout.spawn(context, pipeline.session, pipeline, port)
+      if (given !== undefined) giveArguments(branch, [values, index])
       return branch
     })
   }

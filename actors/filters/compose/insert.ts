@@ -2,29 +2,28 @@ import { TrafficError } from '../../../runtime/errors.ts'
 import type { Event } from '../../../runtime/event.ts'
 import { show } from '../../../runtime/options.ts'
 import type { Context } from '../../context.ts'
+import type { Pipeline } from '../../pipeline.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { isThenable } from '../promise.ts'
 import { emitReplacement, isReplacement } from '../replacement.ts'
 import { WaitingFilter } from '../waiting-filter.ts'
 
-class Insert extends WaitingFilter {
-  private readonly events: unknown
+/** Puts out what `ask` gives, once, in front of the first event. */
+export class Insert extends WaitingFilter {
+  private readonly ask: (pipeline: Pipeline) => unknown
   private isDone = false
   /** The end of the stream was inserted: the stream itself has nowhere to go. */
   private hasEnded = false
 
-  constructor(events: unknown) {
+  constructor(ask: (pipeline: Pipeline) => unknown) {
     super()
-    this.events = events
+    this.ask = ask
   }
 
   protected handle(event: Event): void {
     if (!this.isDone) {
       this.isDone = true
-      const given =
-        typeof this.events === 'function'
-          ? (this.events as (ctx: Context) => unknown)(this.pipeline.context)
-          : this.events
+      const given = this.ask(this.pipeline)
       if (isThenable(given)) {
         this.waitFor(given, value => this.begin(value, event))
         return
@@ -58,6 +57,11 @@ export const insert: FilterDefinition = {
       )
     }
     call.end()
-    return { name: 'insert', create: () => new Insert(events) }
+    const callback = events as (ctx: Context) => unknown
+    return {
+      name: 'insert',
+      create: () =>
+        new Insert(typeof events === 'function' ? pipeline => callback(pipeline.context) : () => events),
+    }
   },
 }

@@ -86,7 +86,7 @@ class Choose extends Filter {
 }
 
 const way = (call: FilterCall, target: unknown, condition: Condition | undefined): Way => {
-  if (target === '') return { condition, layout: undefined, edge: undefined }
+  if (target === '' || target === null) return { condition, layout: undefined, edge: undefined }
   const layout = call.localTarget(call.resolve(target))
   return { condition, layout, edge: call.edge('link', layout.name, 'block') }
 }

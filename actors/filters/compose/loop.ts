@@ -33,7 +33,8 @@ class Loop extends Filter {
   private turn(event: Event): void {
     if (this.hasEnded) return
     if (event.kind === Kind.streamEnd) this.hasEnded = true
-    else this.circle?.send(cloneEvent(event), this.edge)
+    // A flush says nothing, and most filters pass it on: it would go round for ever.
+    else if (event.kind !== Kind.data || event.size > 0) this.circle?.send(cloneEvent(event), this.edge)
     this.next.process(event)
   }
 

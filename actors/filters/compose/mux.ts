@@ -10,14 +10,17 @@ import {
   type Resolved,
   size,
 } from '../../../runtime/options.ts'
+import { tracing } from '../../../runtime/trace/tracing.ts'
 import type { Context } from '../../context.ts'
 import { Filter } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
+import { traceRequest } from '../../message-spans.ts'
 import type { PipelineLayout } from '../../pipeline.ts'
 import type { ContextCallback, FilterCall, FilterDefinition } from '../definition.ts'
 import { Collected, MessageCollector } from '../message-collector.ts'
 import { PoolMap } from './session-pool.ts'
 import { type Requester, SharedSession } from './shared-session.ts'
+import { TracedRequester } from './traced-requester.ts'
 
 const isMaxIdle = (value: unknown): value is string | number =>
   value === -1 || parseDuration(value) !== undefined
@@ -114,6 +117,7 @@ class Plan {
     const session = new SharedSession(
       this.layout,
       filter.pipeline,
+      key,
       messageKey as ((message: Message) => unknown) | undefined,
       ended => {
         sessions.splice(sessions.indexOf(ended), 1)
@@ -138,6 +142,8 @@ class Mux extends Filter implements Requester {
   private readonly plan: Plan
   private readonly collector: MessageCollector
   private readonly sessions = new Set<SharedSession>()
+  /** Those whose messages have a span, which stand in for this one. */
+  private readonly traced = new Map<TracedRequester, SharedSession>()
   /** Answers that are to come. */
   private expected = 0
   private hasEnded = false
@@ -166,12 +172,26 @@ class Mux extends Filter implements Requester {
     try {
       const session = this.plan.sessionFor(this)
       this.sessions.add(session)
-      session.send(this, message, this.plan.edge)
+      if (tracing.tracer === null) session.send(this, message, this.plan.edge)
+      else this.sendTraced(session, message)
     } catch (thrown) {
       const fault = TrafficError.from(thrown)
       if (fault.code !== 'BufferOverflow') throw thrown
       this.fail(fault)
     }
+  }
+
+  private sendTraced(session: SharedSession, message: Message): void {
+    const { edge } = this.plan
+    const span = traceRequest(this.pipeline, 'mux', edge.to)
+    if (span === null) {
+      session.send(this, message, edge)
+      return
+    }
+    const requester = new TracedRequester(this, span, done => void this.traced.delete(done))
+    this.traced.set(requester, session)
+    session.send(requester, message, edge)
+    requester.sent()
   }
 
   private fail(fault: TrafficError): void {
@@ -183,7 +203,8 @@ class Mux extends Filter implements Requester {
   private end(end: StreamEnd): void {
     if (this.hasEnded) return
     this.hasEnded = true
-    if (this.expected === 0 || end.error !== '') this.next.process(end)
+    // Not at once: answers that came while this event was processed go first.
+    if (this.expected === 0 || end.error !== '') this.pipeline.deliver(this.next, end, null)
     else this.streamEnd = end
   }
 
@@ -204,6 +225,10 @@ class Mux extends Filter implements Requester {
 
   override stop(): void {
     for (const session of this.sessions) session.forget(this)
+    for (const [requester, session] of this.traced) {
+      session.forget(requester)
+      requester.end('ConnectionAborted')
+    }
   }
 }
 

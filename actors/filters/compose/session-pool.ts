@@ -44,6 +44,8 @@ export class SessionPool<S extends PooledSession> {
   private readonly deadlines = new Map<S, Deadline>()
   private readonly waiting: Waiting<S>[] = []
   private open = 0
+  /** What the sessions are started with. */
+  readonly key: unknown
   private readonly maxIdleMs: number
   private readonly maxSessions: number
   private readonly tellEmpty: (isEmpty: boolean) => void
@@ -54,7 +56,8 @@ export class SessionPool<S extends PooledSession> {
    * @param tellEmpty called with false for the first session and with true when there is none left: a pool is only to
    *   be found by its key in between, so that keys that come from clients do not pile up
    */
-  constructor(maxIdleMs: number, maxSessions: number, tellEmpty: (isEmpty: boolean) => void) {
+  constructor(key: unknown, maxIdleMs: number, maxSessions: number, tellEmpty: (isEmpty: boolean) => void) {
+    this.key = key
     this.maxIdleMs = maxIdleMs
     this.maxSessions = maxSessions
     this.tellEmpty = tellEmpty

@@ -10,6 +10,7 @@ import { cloneContext } from '../../context.ts'
 import type { EventPort } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
 import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
+import { giveArguments } from '../../start-arguments.ts'
 import { Collected, MessageCollector } from '../message-collector.ts'
 import { emitMessage } from '../replacement.ts'
 
@@ -43,6 +44,7 @@ export class SharedSession implements EventPort {
   constructor(
     layout: PipelineLayout,
     opener: Pipeline,
+    key: unknown,
     keyOf: ((message: Message) => unknown) | undefined,
     onEnded: (session: SharedSession) => void,
   ) {
@@ -51,6 +53,7 @@ export class SharedSession implements EventPort {
     this.onEnded = onEnded
     this.pipeline = layout.spawn(cloneContext(opener.context), opener.session, null, this)
     this.pipeline.chain = opener.chain
+    giveArguments(this.pipeline, [key])
   }
 
   /** Messages that wait for their answer. */

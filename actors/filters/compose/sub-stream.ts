@@ -3,6 +3,7 @@ import { type EventPort, Filter } from '../../filter.ts'
 import { Gate } from '../../gate.ts'
 import type { Edge } from '../../kernel/ledger.ts'
 import type { Chain, Pipeline, PipelineLayout } from '../../pipeline.ts'
+import { giveArguments } from '../../start-arguments.ts'
 
 /** Hands what a sub-pipeline puts out to the filter that runs it, inside the actor of the filter's pipeline. */
 export class SubPort<F> implements EventPort {
@@ -57,7 +58,8 @@ export abstract class DivertingFilter extends Filter {
     this.next.process(event)
   }
 
-  protected take(way: Way): void {
+  /** @param given what the pipeline on the way is started with */
+  protected take(way: Way, given?: readonly unknown[]): void {
     this.way = way
     const { pipeline } = this
     if (way.layout !== undefined) {
@@ -67,7 +69,8 @@ export abstract class DivertingFilter extends Filter {
         pipeline,
         new SubPort<Filter>(this, passOn),
       )
-      if (way.chain !== null) this.linked.chain = way.chain
+      if (way.chain !== null) this.linked.chain = given === undefined ? way.chain : { ...way.chain, given }
+      if (given !== undefined) giveArguments(this.linked, given)
     }
     if (this.gate !== null) for (const event of this.gate.open()) this.pass(event)
   }

@@ -113,8 +113,10 @@ const isPresent = <T>(value: T | undefined): value is T => value !== undefined
 
 /** `use(module, pipeline, ...arguments)` of Pipy's first generation: an array, a callback that gives one, or values. */
 function takeArguments(call: FilterCall, slot: string): (context: Context) => void {
+  // A function alone is asked for the arguments; among others it is one of them.
+  const isOne = call.remaining === 1
   const given: unknown[] = []
-  while (call.remaining > 0) given.push(call.take())
+  while (call.remaining > 0) given.push(isOne ? call.take() : call.takeTarget())
   const [first] = given
   return context => {
     let values: unknown = given

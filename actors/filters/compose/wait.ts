@@ -5,6 +5,7 @@ import { turn } from '../../../runtime/turn.ts'
 import type { Context } from '../../context.ts'
 import { Filter } from '../../filter.ts'
 import { Gate } from '../../gate.ts'
+import { type ConditionWait, PendingWaits } from '../../pending-waits.ts'
 import type { ContextCallback, FilterDefinition } from '../definition.ts'
 import { isThenable } from '../promise.ts'
 
@@ -15,7 +16,7 @@ const options = {
   ),
 } as const
 
-class Wait extends Filter {
+class Wait extends Filter implements ConditionWait {
   private readonly condition: ContextCallback<unknown>
   private readonly timeoutMs: number
   private readonly gate = new Gate()
@@ -39,7 +40,17 @@ class Wait extends Filter {
       this.deadline = new Deadline(this.timeoutMs, () => this.enter(() => this.open()))
       this.deadline.touch()
     }
-    if (this.isAsked) return
+    this.decide()
+    if (!this.isOpen && !this.isAsked) this.register()
+  }
+
+  /** Something of its session has moved on. */
+  ask(): void {
+    this.enter(() => this.decide())
+  }
+
+  private decide(): void {
+    if (this.isAsked || this.isOpen) return
     const answer = this.condition(this.pipeline.context as Context)
     if (isThenable(answer)) {
       this.isAsked = true
@@ -55,6 +66,18 @@ class Wait extends Filter {
     }
   }
 
+  private register(): void {
+    const { session } = this.pipeline
+    session.waits ??= new PendingWaits()
+    session.waits.add(this)
+  }
+
+  private leave(): void {
+    const { session } = this.pipeline
+    session.waits?.delete(this)
+    if (session.waits?.isEmpty) session.waits = null
+  }
+
   private enter(work: () => void): void {
     turn.begin(null)
     this.pipeline.run(work)
@@ -64,11 +87,13 @@ class Wait extends Filter {
   private open(): void {
     if (this.isOpen) return
     this.isOpen = true
+    this.leave()
     this.deadline?.clear()
     for (const event of this.gate.open()) this.next.process(event)
   }
 
   override stop(): void {
+    this.leave()
     this.deadline?.clear()
     this.gate.close()
   }
@@ -79,7 +104,7 @@ export const wait: FilterDefinition = {
   aliases: [],
   signature: '(condition[, options])',
   summary: 'Buffers up events until a condition is fulfilled',
-  doc: 'Holds events back and asks the condition (ctx) again with each; when it is truthy they pass, and everything after them. A condition that returns a promise is asked once: its settling opens the filter, its rejection fails the pipeline.',
+  doc: 'Holds events back and asks the condition (ctx) again with each, and whenever something has come out of a sub-pipeline of the session, like an answer to what a fork has asked; when it is truthy they pass, and everything after them. A condition that returns a promise is asked once: its settling opens the filter, its rejection fails the pipeline.',
   accepts: 'any',
   emits: 'same',
   options,

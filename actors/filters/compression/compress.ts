@@ -1,22 +1,30 @@
 import { TrafficError } from '../../../runtime/errors.ts'
 import type { MessageStart } from '../../../runtime/event.ts'
-import { optional, parseOptions, show } from '../../../runtime/options.ts'
+import { flag, optional, parseOptions, type Resolved, show } from '../../../runtime/options.ts'
 import type { Context } from '../../context.ts'
 import type { Callback, FilterCall, FilterDefinition } from '../definition.ts'
+import { acceptedEncodings, negotiate } from './accepted-encodings.ts'
 import { compression } from './codings.ts'
-import { mayCompress, withEncoding, withOtherLength } from './content-encoding.ts'
+import { mayCompress, varyingStart, withEncoding, withOtherLength } from './content-encoding.ts'
 import { isLevel, type Level, type Method, methodNames, methodOf } from './methods.ts'
 import { Recode, type Recoding } from './recode.ts'
 
 type Choice = (start: MessageStart, ctx: Context) => unknown
 
-const isMethod = (value: unknown): value is string | Choice =>
-  typeof value === 'function' || methodOf(value) !== undefined
+const isMethod = (value: unknown): value is string | readonly string[] | Choice =>
+  typeof value === 'function' || methodsOf(value) !== undefined
+
+/** One method, or several of which the first is the best. */
+function methodsOf(value: unknown): readonly [Method, ...Method[]] | undefined {
+  const methods = (Array.isArray(value) ? value : [value]).map(methodOf)
+  const [first, ...rest] = methods
+  return first === undefined || rest.includes(undefined) ? undefined : [first, ...(rest as Method[])]
+}
 
 const options = {
   method: optional(
-    `${methodNames}, or a callback (start, ctx) that gives one`,
-    "How to compress: 'gzip' by default, which every client reads. A callback that gives nothing leaves the message as it is.",
+    `${methodNames}, an array of these, or a callback (start, ctx) that gives one`,
+    "How to compress: 'gzip' by default, which every client reads. Of an array compressHTTP takes what the client likes best, and of equals the first; compressMessage the first. A callback that gives nothing leaves the message as it is.",
     isMethod,
   ),
   level: optional(
@@ -26,10 +34,19 @@ const options = {
   ),
 } as const
 
+const httpOptions = {
+  ...options,
+  negotiate: flag(
+    true,
+    'Compresses a response only in a way that the Accept-Encoding field of its request takes, as it was when the request entered the pipeline in which compressHTTP stands. A request without the field takes any. Of a pipeline that no request enters, nothing is known: there, and without negotiate, responses are always compressed.',
+  ),
+} as const
+
 interface Plan {
-  readonly method: Method | Choice
+  readonly method: readonly [Method, ...Method[]] | Choice
   readonly level: Level
   readonly isHTTP: boolean
+  readonly negotiates: boolean
   readonly name: string
 }
 
@@ -41,33 +58,42 @@ class Compress extends Recode {
     this.plan = plan
   }
 
-  protected choose(start: MessageStart): Recoding | null {
-    const { isHTTP, level, method } = this.plan
-    if (isHTTP && !mayCompress(start.head)) return null
-    const chosen = typeof method === 'function' ? this.ask(method, start) : { method, level }
-    if (chosen === null) return null
+  protected choose(start: MessageStart): Recoding | MessageStart {
+    const { isHTTP, level, method, negotiates } = this.plan
+    const isAnswer = negotiates && isFinal(start.head)
+    const mayChange = !isHTTP || mayCompress(start.head)
+    const chosen = !mayChange
+      ? null
+      : typeof method === 'function'
+        ? this.ask(method, start)
+        : { methods: method, level }
+    const methods = chosen?.methods ?? noMethods
+    // Each answer takes its request's wish away, used or not.
+    const agreed = isAnswer ? negotiate(this.pipeline, methods) : methods[0]
+    if (chosen === null) return start
+    if (agreed === undefined) return varyingStart(start)
     return {
-      coding: compression(chosen.method, chosen.level),
-      start: () => (isHTTP ? withEncoding(start, chosen.method) : withOtherLength(start)),
+      coding: compression(agreed, chosen.level),
+      start: () => (isHTTP ? withEncoding(start, agreed) : withOtherLength(start)),
     }
   }
 
-  private ask(choice: Choice, start: MessageStart): { method: Method; level: Level } | null {
+  private ask(choice: Choice, start: MessageStart): { methods: readonly Method[]; level: Level } | null {
     const { level, name } = this.plan
     const given = choice(start, this.pipeline.context)
     if (given === undefined || given === null || given === '' || given === false) return null
     if (typeof given === 'object') {
-      const chosen = parseOptions(options, given, name)
-      const method = methodOf(chosen.method ?? 'gzip')
-      if (method !== undefined) return { method, level: chosen.level ?? level }
+      const chosen = parseOptions(options, Array.isArray(given) ? { method: given } : given, name)
+      const methods = methodsOf(chosen.method ?? 'gzip')
+      if (methods !== undefined) return { methods, level: chosen.level ?? level }
     }
-    const method = methodOf(given)
-    if (method === undefined)
+    const methods = methodsOf(given)
+    if (methods === undefined)
       throw new TrafficError(
         'RuntimeError',
         `${name} wants ${methodNames} from its callback, and got ${show(given)}`,
       )
-    return { method, level }
+    return { methods, level }
   }
 
   protected check(): undefined {
@@ -83,25 +109,38 @@ class Compress extends Recode {
   }
 }
 
+const noMethods: readonly Method[] = []
+
+/** A response, and not one on the way to it like 103 (Early Hints). */
+const isFinal = (head: object): boolean => {
+  const { status } = head as { status?: unknown }
+  return status !== undefined && Number(status) >= 200
+}
+
 /** Pipy has both: the method alone, or an object of options. */
 function planOf(call: FilterCall, isHTTP: boolean): Plan {
   const given = call.peek()
-  if (typeof given === 'string' || typeof given === 'function') {
+  if (typeof given === 'string' || typeof given === 'function' || Array.isArray(given)) {
     const first = call.take()
     call.end()
-    const method = typeof first === 'function' ? (first as unknown as Choice) : methodOf(first)
+    const method = typeof first === 'function' ? (first as unknown as Choice) : methodsOf(first)
     if (method === undefined)
       throw new TrafficError('BadOption', `${call.name} wants ${methodNames}, and got ${show(first)}`)
-    return { method, level: 'default', isHTTP, name: call.name }
+    return { method, level: 'default', isHTTP, negotiates: isHTTP, name: call.name }
   }
-  const { method = 'gzip', level = 'default' } = call.options(options)
+  const {
+    method = 'gzip',
+    level = 'default',
+    negotiate = false,
+  } = call.options(isHTTP ? httpOptions : options) as Partial<Resolved<typeof httpOptions>>
   return {
     method:
       typeof method === 'function'
         ? (call.inContext(method as unknown as Callback) as unknown as Choice)
-        : (methodOf(method) as Method),
+        : (methodsOf(method) as readonly [Method]),
     level,
     isHTTP,
+    negotiates: negotiate,
     name: call.name,
   }
 }
@@ -127,11 +166,13 @@ export const compressHTTP: FilterDefinition = {
   aliases: [],
   signature: '([method | options])',
   summary: 'Compresses the bodies of HTTP messages',
-  doc: 'The same as compressMessage, and says so in the head: sets content-encoding, in responses adds accept-encoding to vary, drops content-length and makes a strong etag a weak one. Messages that have no body, have a content-encoding already, are partial (206) or are marked no-transform pass as they are. What the client accepts is for the callback to look at.',
+  scout: acceptedEncodings,
+  doc: 'The same as compressMessage, and says so in the head: sets content-encoding, in responses adds accept-encoding to vary, drops content-length and makes a strong etag a weak one. Messages that have no body, have a content-encoding already, are partial (206) or are marked no-transform pass as they are, and so do responses to clients that do not accept the method (option negotiate).',
   accepts: 'messages',
   emits: 'same',
-  options,
-  example: "$.compressHTTP((start, ctx) => (ctx.accepts.includes('gzip') ? 'gzip' : null))",
+  options: httpOptions,
+  example:
+    "$.muxHTTP().to($ => $.connect('127.0.0.1:8080')).compressHTTP({ method: ['zstd', 'br', 'gzip'] })",
   build: call => {
     const plan = planOf(call, true)
     return { name: 'compressHTTP', create: () => new Compress(plan) }

@@ -21,14 +21,9 @@ export function withOtherLength(start: MessageStart): MessageStart {
   return start
 }
 
-/**
- * The start of a message whose body gets another content-encoding. A head that a script wrote is copied: it may be
- * the head of many messages.
- */
+/** The start of a message whose body gets another content-encoding. */
 export function withEncoding(start: MessageStart, encoding: string | undefined): MessageStart {
-  const { head } = start
-  const isOurs = typeof (head as { clone?: unknown }).clone === 'function'
-  const changed: HTTPHead = isOurs ? head : { ...head, headers: { ...(head as HTTPHead).headers } }
+  const changed = changeable(start.head)
   changed.headers ??= {}
   const { headers } = changed
   delete headers['content-length']
@@ -40,7 +35,21 @@ export function withEncoding(start: MessageStart, encoding: string | undefined):
     if (changed.status !== undefined) headers.vary = varyOn(headers.vary)
   }
   forgetLength(changed)
-  return isOurs ? start : new MessageStart(changed)
+  return changed === start.head ? start : new MessageStart(changed)
+}
+
+/** The start of a response that might have been compressed for another client. */
+export function varyingStart(start: MessageStart): MessageStart {
+  const head = changeable(start.head)
+  head.headers ??= {}
+  head.headers.vary = varyOn(head.headers.vary)
+  return head === start.head ? start : new MessageStart(head)
+}
+
+/** A head that a script wrote is copied: it may be the head of many messages. */
+function changeable(head: Head): HTTPHead {
+  const isOurs = typeof (head as { clone?: unknown }).clone === 'function'
+  return isOurs ? head : { ...head, headers: { ...(head as HTTPHead).headers } }
 }
 
 /** Caches must not give the compressed body to clients that did not ask for it. */

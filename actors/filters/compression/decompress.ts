@@ -35,10 +35,10 @@ abstract class Decompress extends Recode {
     this.settings = settings
   }
 
-  protected choose(start: MessageStart): Recoding | null {
+  protected choose(start: MessageStart): Recoding | MessageStart {
     const recoding = this.chooseMethod(start)
     this.isResponse = (start.head as { status?: unknown }).status !== undefined
-    return recoding
+    return recoding ?? start
   }
 
   protected abstract chooseMethod(start: MessageStart): Recoding | null

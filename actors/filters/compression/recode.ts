@@ -1,6 +1,6 @@
 import { Deadline } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
-import { Data, type Event, type MessageStart, StreamEnd } from '../../../runtime/event.ts'
+import { Data, type Event, MessageStart, StreamEnd } from '../../../runtime/event.ts'
 import { turn } from '../../../runtime/turn.ts'
 import { WaitingFilter } from '../waiting-filter.ts'
 import type { Coding } from './codings.ts'
@@ -38,8 +38,8 @@ export abstract class Recode extends WaitingFilter implements EngineOutput {
   private isTimed = false
   private hasFailed = false
 
-  /** What to do to a message; null: leave it as it is. */
-  protected abstract choose(start: MessageStart): Recoding | null
+  /** What to do to a message; a MessageStart: leave the body as it is, behind that. */
+  protected abstract choose(start: MessageStart): Recoding | MessageStart
 
   /** What is wrong with a body that has become so large, if anything. */
   protected abstract check(consumed: number, produced: number): TrafficError | undefined
@@ -58,9 +58,7 @@ export abstract class Recode extends WaitingFilter implements EngineOutput {
         else this.add(event, this.recoding)
         return
       case 1:
-        this.recoding = this.choose(event)
-        this.begin = event
-        if (this.recoding === null) this.next.process(event)
+        this.start(event)
         return
       case 2:
         if (this.recoding === null) this.next.process(event)
@@ -73,6 +71,14 @@ export abstract class Recode extends WaitingFilter implements EngineOutput {
       default:
         event satisfies never
     }
+  }
+
+  private start(start: MessageStart): void {
+    const chosen = this.choose(start)
+    this.begin = start
+    const isLeft = chosen instanceof MessageStart
+    this.recoding = isLeft ? null : chosen
+    if (isLeft) this.next.process(chosen)
   }
 
   private add(data: Data, recoding: Recoding): void {

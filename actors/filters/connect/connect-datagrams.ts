@@ -8,6 +8,7 @@ import { type DatagramHandler, DatagramSocket } from '../../../runtime/net/udp.t
 import { show } from '../../../runtime/options.ts'
 import { type Source, turn } from '../../../runtime/turn.ts'
 import type { Context } from '../../context.ts'
+import { count, countRefused, type DatagramLedgers } from '../../datagram-ledgers.ts'
 import { DatagramWriter } from '../../datagram-writer.ts'
 import { Filter } from '../../filter.ts'
 import { isThenable } from '../promise.ts'
@@ -21,6 +22,7 @@ export interface DatagramPlan {
     readonly readTimeout: number
     readonly bind: string | undefined
   }
+  readonly ledgers: DatagramLedgers
 }
 
 /**
@@ -65,11 +67,15 @@ export class ConnectDatagrams extends Filter implements DatagramHandler, Source 
 
   private send(datagram: Data): void {
     this.idle?.touch()
-    if (this.socket !== null) this.socket.send(datagram)
-    else if (this.waitingBytes + datagram.size <= this.plan.settings.bufferLimit) {
+    const { ledgers, settings } = this.plan
+    if (this.socket !== null) {
+      count(ledgers.sent, this.socket.send(datagram) ? undefined : 'no-room')
+    } else if (this.waitingBytes + datagram.size <= settings.bufferLimit) {
       this.waiting.push(datagram.clone().keep())
       this.waitingBytes += datagram.size
-    }
+      ledgers.sent.accepted++
+      ledgers.sent.inFlight++
+    } else count(ledgers.sent, 'no-room')
   }
 
   private start(): void {
@@ -111,7 +117,12 @@ export class ConnectDatagrams extends Filter implements DatagramHandler, Source 
     this.socket = socket
     const { waiting } = this
     this.waiting = []
-    for (const datagram of waiting) socket.send(datagram)
+    const { sent } = this.plan.ledgers
+    for (const datagram of waiting) {
+      sent.inFlight--
+      if (socket.send(datagram)) sent.delivered++
+      else sent.drop('no-room')
+    }
   }
 
   /** Goes on inside the pipeline's actor when `promise` settles. What is lost on the way is given back. */
@@ -138,7 +149,9 @@ export class ConnectDatagrams extends Filter implements DatagramHandler, Source 
   received(bytes: Buffer): void {
     this.idle?.touch()
     this.reading?.touch()
-    if (this.hasEnded || this.pauses > 0) return
+    const isPaused = this.pauses > 0
+    count(this.plan.ledgers.received, this.hasEnded ? 'ended' : isPaused ? 'paused' : undefined)
+    if (this.hasEnded || isPaused) return
     turn.begin(this)
     this.pipeline.deliver(this.next, new MessageStart(), null)
     if (bytes.length > 0) this.pipeline.deliver(this.next, Data.over(bytes), null)
@@ -150,6 +163,10 @@ export class ConnectDatagrams extends Filter implements DatagramHandler, Source 
     turn.begin(null)
     this.finish(new StreamEnd(error))
     turn.end()
+  }
+
+  refused(): void {
+    countRefused(this.plan.ledgers)
   }
 
   pause(): void {
@@ -178,6 +195,9 @@ export class ConnectDatagrams extends Filter implements DatagramHandler, Source 
     this.hasEnded = true
     this.idle?.clear()
     this.reading?.clear()
+    const { sent } = this.plan.ledgers
+    sent.inFlight -= this.waiting.length
+    if (this.waiting.length > 0) sent.drop('ended', this.waiting.length)
     this.waiting = []
     this.socket?.close()
     this.socket = null

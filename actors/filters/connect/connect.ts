@@ -25,14 +25,20 @@ import {
   show,
   size,
 } from '../../../runtime/options.ts'
+import { type Span, SpanKind } from '../../../runtime/trace/span.ts'
+import { tracing } from '../../../runtime/trace/tracing.ts'
 import { turn } from '../../../runtime/turn.ts'
+import type { ConnectionMetrics } from '../../connection-metrics.ts'
 import type { Context } from '../../context.ts'
+import { datagramLedgers } from '../../datagram-ledgers.ts'
 import { Filter, type Latin1 } from '../../filter.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { isThenable } from '../promise.ts'
+import { clientTLS, type DialTLSOptions } from '../tls/socket-tls.ts'
 import { ConnectDatagrams } from './connect-datagrams.ts'
+import { countFailure, upstreamMetrics } from './upstream-metrics.ts'
 
-const isTLS = (value: unknown): value is TLSClientOptions | true =>
+const isTLS = (value: unknown): value is DialTLSOptions | true =>
   value === true || (typeof value === 'object' && value !== null)
 
 const options = {
@@ -65,7 +71,7 @@ const options = {
   bind: optional('a local IP address', 'Local address to connect from.', isText),
   tls: optional(
     'true, or an object with any of sni, ca, cert, key, alpn, verify',
-    'Speaks TLS to the target, with its host name as server name; { verify: false } takes any certificate.',
+    'Speaks TLS to the target, with its host name as server name; certificates and keys as PEM text, as Data, or as objects of crypto; { verify: false } takes any certificate.',
     isTLS,
   ),
 } as const
@@ -77,6 +83,7 @@ type Target = string | ((ctx: Context) => string | PromiseLike<string>)
 interface ConnectPlan {
   readonly target: Target
   readonly settings: Settings
+  readonly tls: TLSClientOptions | undefined
   readonly transport: Transport
 }
 
@@ -103,6 +110,10 @@ class Connect extends Filter implements ConnectionHandler {
   private idle: Deadline | null = null
   private reading: Deadline | null = null
   private writing: WriteDeadline | null = null
+  /** From the search for the address until the connection is made, in a trace that is recorded. */
+  private span: Span | null = null
+  /** Of the upstream, while there is a connection to it. */
+  private metrics: ConnectionMetrics | null = null
 
   constructor(plan: ConnectPlan) {
     super()
@@ -174,6 +185,10 @@ class Connect extends Filter implements ConnectionHandler {
 
   private start(): void {
     this.hasStarted = true
+    if (tracing.tracer !== null) {
+      const { trace } = this.pipeline
+      if (trace?.isRecorded === true) this.span = (trace as Span).child('connect', SpanKind.client)
+    }
     const { target } = this.plan
     const given = typeof target === 'function' ? target(this.pipeline.context) : target
     if (isThenable(given)) this.enterWhen(given, value => this.resolve(value))
@@ -240,7 +255,7 @@ class Connect extends Filter implements ConnectionHandler {
 
   private tryAddress(): void {
     const { settings, transport } = this.plan
-    const { tls } = settings
+    const { tls } = this.plan
     this.connection = transport.connect(
       {
         address: this.addresses[this.addressIndex] as string,
@@ -250,7 +265,7 @@ class Connect extends Filter implements ConnectionHandler {
         highWaterBytes: settings.bufferLimit / 4,
         noDelay: settings.noDelay,
         keepAlive: settings.keepAlive,
-        tls: tls === undefined ? undefined : { servername: this.host, ...(tls === true ? {} : tls) },
+        tls: tls === undefined ? undefined : { servername: this.host, ...tls },
       },
       this,
     )
@@ -260,6 +275,11 @@ class Connect extends Filter implements ConnectionHandler {
     const { settings } = this.plan
     const connection = this.connection as Connection
     this.isConnected = true
+    const address = this.addresses[this.addressIndex] as string
+    this.pipeline.root.upstream = { host: this.host, port: this.port, address }
+    this.metrics = upstreamMetrics(this.host, this.port)
+    this.metrics.opened()
+    if (this.span !== null) this.endSpan('')
     if (settings.idleTimeout > 0) {
       this.idle = new Deadline(settings.idleTimeout, () => this.timeOut('IdleTimeout'))
       this.idle.touch()
@@ -301,14 +321,23 @@ class Connect extends Filter implements ConnectionHandler {
 
   closed(error: TrafficError | undefined): void {
     this.clearDeadlines()
+    this.countClosed()
     if (this.isConnected) this.inputEnded = true
     if (this.outputEnded) return
     if (this.isConnected || error === undefined) this.finish(new StreamEnd(error))
     else this.retry(error)
   }
 
+  /** The connection that was open is not any more. */
+  private countClosed(): void {
+    const { metrics, connection } = this
+    this.metrics = null
+    if (metrics !== null && connection !== null) metrics.closed(connection)
+  }
+
   private retry(error: TrafficError): void {
     this.cancelTimer?.()
+    countFailure(upstreamMetrics(this.host, this.port), error.code)
     if (this.addressIndex + 1 < this.addresses.length) {
       this.addressIndex++
       this.tryAddress()
@@ -345,6 +374,7 @@ class Connect extends Filter implements ConnectionHandler {
   }
 
   private fail(error: TrafficError): void {
+    this.countClosed()
     const { connection } = this
     this.connection = null
     this.isConnected = false
@@ -353,9 +383,23 @@ class Connect extends Filter implements ConnectionHandler {
     connection?.destroy()
   }
 
+  private endSpan(error: string): void {
+    const { span } = this
+    this.span = null
+    if (span === null) return
+    span.set('server.address', this.host)
+    span.set('server.port', this.port)
+    span.set('network.transport', 'tcp')
+    const address = this.addresses[this.addressIndex]
+    if (address !== undefined) span.set('network.peer.address', address)
+    if (this.tries > 0) span.set('sluice.connect.retries', this.tries)
+    span.end(error)
+  }
+
   private finish(end: StreamEnd): void {
     if (this.outputEnded) return
     this.outputEnded = true
+    if (this.span !== null) this.endSpan(end.error)
     this.reading?.clear()
     this.pending = null
     this.blocked?.release()
@@ -371,6 +415,8 @@ class Connect extends Filter implements ConnectionHandler {
   override stop(): void {
     this.inputEnded = true
     this.outputEnded = true
+    if (this.span !== null) this.endSpan('ConnectionAborted')
+    this.countClosed()
     this.clearDeadlines()
     this.cancelTimer?.()
     this.blocked?.release()
@@ -404,12 +450,14 @@ export const connect: FilterDefinition = {
     if (settings.protocol === 'udp') {
       if (settings.tls !== undefined)
         throw new TrafficError('BadOption', "option 'tls' of connect goes with TCP; DTLS is not spoken")
-      const datagrams = { target: target as Target, settings }
+      const ledgers = datagramLedgers(call.program, 'udp peers', `${call.within}.connect`)
+      const datagrams = { target: target as Target, settings, ledgers }
       return { name: 'connect', create: () => new ConnectDatagrams(datagrams) }
     }
     const plan: ConnectPlan = {
       target: target as Target,
       settings,
+      tls: settings.tls === undefined ? undefined : clientTLS(settings.tls),
       transport: call.program.surroundings.transport,
     }
     return { name: 'connect', create: () => new Connect(plan) }

@@ -11,21 +11,26 @@ import {
 } from '../../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, MessageEnd, MessageStart, messageEnd, StreamEnd } from '../../../runtime/event.ts'
+import type { Context } from '../../context.ts'
 import { Filter } from '../../filter.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { emitMessage } from '../replacement.ts'
+import { condition, conditionOf } from './condition.ts'
 import { replyToStreamEnd } from './fault-reply.ts'
 import { requestsOf } from './pipeline-requests.ts'
 
 class DecodeHTTPRequest extends Filter implements RequestSink {
   private readonly decoder = new RequestDecoder(this)
+  /** It has put out the end of the stream. */
+  private hasEnded = false
 
   process(event: Event): void {
+    if (this.hasEnded) return
     if (event.kind === 0) {
       if (event.size > 0) this.decoder.decode(event.buffer, event.start, event.end)
     } else if (event.kind === 3) {
-      this.decoder.finish()
-      this.next.process(event)
+      if (event.error === '') this.decoder.finish()
+      if (!this.hasEnded) this.next.process(event)
     }
   }
 
@@ -43,23 +48,51 @@ class DecodeHTTPRequest extends Filter implements RequestSink {
   }
 
   violation(violation: Violation): void {
+    this.hasEnded = true
     this.next.process(new StreamEnd(new TrafficError('ProtocolError', violation.reason)))
   }
 }
 
+const responseOptions = {
+  bodiless: condition(
+    'Whether responses have no body, as those to HEAD. By default that is known from the requests that encodeHTTPRequest in the same pipeline has sent; where they are sent elsewhere, this says so. Asked as a response begins.',
+  ),
+} as const
+
 class DecodeHTTPResponse extends Filter implements ResponseSink {
   private readonly decoder = new ResponseDecoder(this)
+  private readonly bodiless: ((ctx: Context) => boolean) | undefined
   private isUnderWay = false
+  /** It has put out the end of the stream. */
+  private hasEnded = false
+
+  constructor(bodiless: ((ctx: Context) => boolean) | undefined) {
+    super()
+    this.bodiless = bodiless
+  }
 
   process(event: Event): void {
+    if (this.hasEnded) return
     if (event.kind === 0) {
-      if (event.size === 0) return
-      if (this.decoder.isIdle && this.decoder.expectations === 0)
-        this.decoder.expect(this.nextMethod() ?? 'GET')
-      this.decoder.decode(event.buffer, event.start, event.end)
+      this.decode(event.buffer, event.start, event.end)
     } else if (event.kind === 3) {
       this.endStream(event)
     }
+  }
+
+  /** One response at a time: what is expected of the next is asked when it begins. */
+  private decode(buffer: Buffer, start: number, end: number): void {
+    const { decoder } = this
+    let at = start
+    while (at < end && !this.hasEnded) {
+      if (decoder.isIdle && decoder.expectations === 0)
+        decoder.expect(this.methodAsked(this.nextMethod() ?? 'GET'))
+      at = decoder.decode(buffer, at, end)
+    }
+  }
+
+  private methodAsked(method: string): string {
+    return this.bodiless === undefined ? method : this.bodiless(this.pipeline.context) ? 'HEAD' : 'GET'
   }
 
   private nextMethod(): string | undefined {
@@ -67,7 +100,9 @@ class DecodeHTTPResponse extends Filter implements ResponseSink {
   }
 
   private endStream(end: StreamEnd): void {
-    this.decoder.finish()
+    // A body without a length may end so; one that is cut off ends with what cut it.
+    if (end.error === '') this.decoder.finish()
+    if (this.hasEnded) return
     if (this.isUnderWay || end.error === '') {
       this.next.process(end)
       return
@@ -87,12 +122,12 @@ class DecodeHTTPResponse extends Filter implements ResponseSink {
 
   end(trailers: Headers | undefined): void {
     this.isUnderWay = false
-    const method = this.nextMethod()
-    if (method !== undefined) this.decoder.expect(method)
+    this.decoder.suspend()
     this.next.process(trailers === undefined ? messageEnd : new MessageEnd({ headers: trailers }))
   }
 
   violation(violation: Violation): void {
+    this.hasEnded = true
     this.next.process(new StreamEnd(new TrafficError('UpstreamProtocolError', violation.reason)))
   }
 }
@@ -117,15 +152,15 @@ export const decodeHTTPRequest: FilterDefinition = {
 export const decodeHTTPResponse: FilterDefinition = {
   name: 'decodeHTTPResponse',
   aliases: ['decodeHttpResponse'],
-  signature: '()',
+  signature: '([options])',
   summary: 'Deframes an HTTP response message',
   doc: 'Turns bytes into responses: heads { status, statusText, headers, … } as MessageStart, bodies as Data, trailers in the MessageEnd. A stream that ends with an error before a response gives one that says so: 502, 504, 401 or 500.',
   accepts: 'bytes',
   emits: 'messages',
-  options: {},
+  options: responseOptions,
   example: "$.encodeHTTPRequest().connect('127.0.0.1:8080').decodeHTTPResponse()",
   build: call => {
-    call.end()
-    return { name: 'decodeHTTPResponse', create: () => new DecodeHTTPResponse() }
+    const bodiless = conditionOf(call, call.options(responseOptions).bodiless)
+    return { name: 'decodeHTTPResponse', create: () => new DecodeHTTPResponse(bodiless) }
   },
 }

@@ -12,7 +12,8 @@ import type { EventPort } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
 import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
 import type { FilterDefinition } from '../definition.ts'
-import { HTTPServer, type ServerSettings, serverOptions } from './http-server.ts'
+import { HTTPServer } from './http-server.ts'
+import { type ServerSettings, serverOptions } from './server-options.ts'
 
 /** Where the response of the sub-pipeline comes in, inside the actor of the pipeline that demuxHTTP stands in. */
 class ReplyPort implements EventPort {
@@ -55,7 +56,12 @@ class DemuxHTTP extends HTTPServer {
       pipeline,
       this.replies,
     )
+    this.exchange.ownTrace = this.trace
     this.exchange.send(new MessageStart(head), this.edge)
+  }
+
+  protected override requestRefused(status: number, reason: string): void {
+    for (const filter of this.layout.filters) filter.refused?.(this.pipeline, status, reason)
   }
 
   protected requestData(data: Data): void {

@@ -2,6 +2,7 @@
 
 import type { Buffer } from 'node:buffer'
 import {
+  Framing,
   type Headers,
   type RequestHead,
   ResponseDecoder,
@@ -11,12 +12,19 @@ import {
 } from '../../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, MessageEnd, MessageStart, messageEnd, StreamEnd } from '../../../runtime/event.ts'
+import type { Span } from '../../../runtime/trace/span.ts'
+import type { TraceContext } from '../../../runtime/trace/trace-context.ts'
+import { tracing } from '../../../runtime/trace/tracing.ts'
 import { type Flushable, type Source, turn } from '../../../runtime/turn.ts'
 import { cloneContext } from '../../context.ts'
 import type { EventPort } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
 import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
+import { giveArguments } from '../../start-arguments.ts'
 import type { PooledSession, SessionPool } from '../compose/session-pool.ts'
+import { upstreamMetrics } from '../connect/upstream-metrics.ts'
+import { activeClientRequests, clientDurations, type ExchangeDurations } from './http-metrics.ts'
+import { beginClientSpan, endClientSpan } from './http-spans.ts'
 import { MessageWriter, type WriteMode, type WriterOwner } from './message-writer.ts'
 
 /** Who sends requests over a session and waits for the responses. */
@@ -48,11 +56,17 @@ export interface ClientSettings {
 export class HTTPClientSession implements PooledSession, ResponseSink, EventPort, Flushable, WriterOwner {
   readonly takesText = false
   isTunnel = false
-  private readonly pipeline: Pipeline
+  readonly pipeline: Pipeline
   private readonly pool: SessionPool<HTTPClientSession>
   private readonly decoder = new ResponseDecoder(this)
   private readonly writer: MessageWriter
-  private readonly mode: WriteMode = { connection: '', canChunk: true, isBodiless: false }
+  private readonly mode: WriteMode = {
+    connection: '',
+    canChunk: true,
+    isBodiless: false,
+    omitted: Framing.none,
+    trace: '',
+  }
   private readonly replies: ReplyPort
   private readonly maxMessages: number
   private requester: Requester | null = null
@@ -65,6 +79,11 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   private hasEnded = false
   /** Not in the pool although nobody uses it: it may not read yet. */
   private isWithheld = false
+  /** When the exchange began (0: none is under way), the status of its response, and its span, if it is recorded. */
+  private startMs = 0
+  private status = 0
+  private span: Span | null = null
+  private durations: ExchangeDurations | null = null
 
   constructor(
     layout: PipelineLayout,
@@ -78,6 +97,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
     this.replies = new ReplyPort(this)
     this.pipeline = layout.spawn(cloneContext(opener.context), opener.session, null, this.replies)
     this.pipeline.chain = opener.chain
+    giveArguments(this.pipeline, [pool.key])
     pool.added()
   }
 
@@ -86,14 +106,68 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
     return this.served > 0
   }
 
-  /** Begins an exchange. */
-  begin(requester: Requester, start: MessageStart, edge: Edge): void {
+  /**
+   * Begins an exchange.
+   *
+   * @param trace where in a trace it stands; null when tracing is off
+   * @param sinceMs when it was wanted, if it had to wait for this session
+   * @param resends how often it was sent already
+   */
+  begin(
+    requester: Requester,
+    start: MessageStart,
+    edge: Edge,
+    trace: TraceContext | null,
+    sinceMs = 0,
+    resends = 0,
+  ): void {
     this.requester = requester
+    this.startMs = turn.nowMs()
+    this.status = 0
+    activeClientRequests.value++
+    if (tracing.tracer !== null) this.beginTrace(trace, start, sinceMs, resends)
     this.isRequestDone = false
     this.isResponseDone = false
     this.served++
     if (this.served === this.maxMessages) this.isPersistent = false
     this.send(start, edge)
+  }
+
+  private beginTrace(
+    trace: TraceContext | null,
+    start: MessageStart,
+    sinceMs: number,
+    resends: number,
+  ): void {
+    const { tracer } = tracing
+    if (trace === null || tracer === null) {
+      this.mode.trace = ''
+      return
+    }
+    this.span = trace.isRecorded ? beginClientSpan(trace as Span, start.head, sinceMs, resends) : null
+    const own = this.span ?? trace
+    this.pipeline.ownTrace = own
+    this.mode.trace = tracer.linesOf(own)
+  }
+
+  /** The exchange is over, or will never be. */
+  private endMeasuring(fault: string): void {
+    const { span, pipeline, status, startMs } = this
+    if (startMs === 0) return
+    this.startMs = 0
+    activeClientRequests.value--
+    if (this.durations === null) {
+      const { upstream } = pipeline
+      const durations = clientDurations(
+        upstream === null ? null : upstreamMetrics(upstream.host, upstream.port),
+      )
+      if (upstream !== null) this.durations = durations
+      durations.ended(this.method, status, fault, turn.elapsedMs(startMs), span)
+    } else this.durations.ended(this.method, status, fault, turn.elapsedMs(startMs), span)
+    if (span === null) return
+    pipeline.ownTrace = null
+    this.span = null
+    endClientSpan(span, pipeline.upstream, status, fault)
   }
 
   /** Takes an event of the request. */
@@ -206,6 +280,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
       return
     }
     this.isInterim = status < 200 && status !== 101
+    this.status = status
     if (!this.isInterim && !head.keepAlive) this.isPersistent = false
     this.isTunnel = status === 101 || (this.method === 'CONNECT' && status >= 200 && status < 300)
     this.requester?.respond(new MessageStart(head))
@@ -246,6 +321,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   private recycle(): void {
     const { requester } = this
     this.requester = null
+    this.endMeasuring('')
     requester?.detached()
     if (!this.isPersistent) this.dispose()
     else if (this.replies.isPaused) this.isWithheld = true
@@ -276,6 +352,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
     this.requester = null
     if (this.hasEnded) return
     this.hasEnded = true
+    this.endMeasuring(end.error === '' ? 'ConnectionReset' : end.error)
     // Told before we leave the pool: who tries again has our place, in front of those who wait for one.
     requester?.failed(end, wasLost)
     this.leave()
@@ -290,6 +367,8 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
   dispose(): void {
     if (this.hasEnded) return
     this.hasEnded = true
+    // A tunnel ends so in the best of cases; of all else, whoever asked has lost interest.
+    this.endMeasuring(this.isTunnel ? '' : 'ConnectionAborted')
     this.leave()
   }
 

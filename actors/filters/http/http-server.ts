@@ -1,13 +1,12 @@
 // Hot path: what demuxHTTP and serveHTTP have in common. One exchange at a time, all state in fields.
 
 import type { Buffer } from 'node:buffer'
-import { Deadline } from '../../../runtime/clock.ts'
+import { Deadline, monotonicMs } from '../../../runtime/clock.ts'
 import {
   continueResponse,
   encodeResponseHead,
   Framing,
   type Headers,
-  type HeadLimits,
   RequestDecoder,
   type RequestHead,
   type RequestSink,
@@ -16,56 +15,17 @@ import {
 } from '../../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, type Message, MessageEnd, messageEnd, StreamEnd } from '../../../runtime/event.ts'
-import { count, duration, type Resolved, size } from '../../../runtime/options.ts'
+import type { Span } from '../../../runtime/trace/span.ts'
+import type { TraceContext } from '../../../runtime/trace/trace-context.ts'
+import { tracing } from '../../../runtime/trace/tracing.ts'
 import { type Flushable, type Source, turn } from '../../../runtime/turn.ts'
 import { Filter, Latin1 } from '../../filter.ts'
 import type { Drainable, Relievable } from '../../session.ts'
 import { faultReply, replyToStreamEnd } from './fault-reply.ts'
-import { defaultBufferBytes, MessageWriter, type WriteMode, type WriterOwner } from './message-writer.ts'
-
-export const serverOptions = {
-  bufferSize: size(
-    defaultBufferBytes,
-    'Bytes of a response of unknown length that are held to see whether it ends in the same turn: then it is sent with Content-Length, else in chunks.',
-  ),
-  maxHeaderSize: size(
-    32 * 1024,
-    'Bytes of a request head; more is answered with 431. As much as nginx takes (4 buffers of 8 KiB).',
-  ),
-  maxLineSize: size(
-    8 * 1024,
-    'Bytes of a request line; more is answered with 414. RFC 9112 §3 asks for 8000 at least.',
-  ),
-  maxHeaders: count(100, 'Fields in a request head; more is answered with 431. Browsers send about 20.', 1),
-  maxBodySize: size(
-    Number.MAX_SAFE_INTEGER,
-    'Bytes of a request body; more is answered with 413. No limit, because bodies are streamed and cost no memory.',
-  ),
-  maxMessages: count(0, 'Requests on one connection before it is closed; 0: no limit.'),
-  headTimeout: duration(
-    30_000,
-    'Time for a request head to arrive once its first byte has; then 408. Ends the slow drip of header bytes that holds connections (slowloris).',
-  ),
-} as const
-
-export type ServerSettings = Resolved<typeof serverOptions>
-
-const limits = new WeakMap<ServerSettings, Partial<HeadLimits>>()
-
-/** The decoder's limits for these settings: one object for all connections of a listener. */
-function limitsOf(settings: ServerSettings): Partial<HeadLimits> {
-  let found = limits.get(settings)
-  if (found === undefined) {
-    found = {
-      maxHeadBytes: settings.maxHeaderSize,
-      maxLineBytes: settings.maxLineSize,
-      maxFields: settings.maxHeaders,
-      maxBodyBytes: settings.maxBodySize,
-    }
-    limits.set(settings, found)
-  }
-  return found
-}
+import { type ServerMetrics, serverMetrics } from './http-metrics.ts'
+import { endServerSpan, enterTrace } from './http-spans.ts'
+import { MessageWriter, type WriteMode, type WriterOwner } from './message-writer.ts'
+import { limitsOf, type ServerSettings } from './server-options.ts'
 
 /** Bytes of a request that are read and thrown away after an early response, so that the connection can go on. */
 const maxDiscardedBytes = 1024 * 1024
@@ -88,9 +48,17 @@ export abstract class HTTPServer
 {
   protected readonly settings: ServerSettings
   protected request: RequestHead | null = null
+  /** Where in a trace the exchange stands; null when tracing is off. */
+  protected trace: TraceContext | null = null
   private readonly decoder: RequestDecoder
   private readonly writer: MessageWriter
-  private readonly mode: WriteMode = { connection: '', canChunk: true, isBodiless: false }
+  private readonly mode: WriteMode = {
+    connection: '',
+    canChunk: true,
+    isBodiless: false,
+    omitted: Framing.none,
+    trace: '',
+  }
   private reply: number = Reply.none
   private isRequestDone = true
   /** The client asked whether to send the body, and has no answer yet. */
@@ -109,6 +77,13 @@ export abstract class HTTPServer
   private leftover: Data | null = null
   private paused: Source | null = null
   private headDeadline: Deadline | null = null
+  /** For metrics and the trace: when the request came, the status sent, what went wrong. */
+  private metrics: ServerMetrics | null = null
+  private startMs = 0
+  private status = 0
+  private fault = ''
+  /** For the trace: since when pipelined bytes have waited. */
+  private asideMs = 0
 
   constructor(settings: ServerSettings) {
     super()
@@ -123,6 +98,8 @@ export abstract class HTTPServer
   protected abstract requestEnded(trailers: Headers | undefined): void
   /** The client (or a rule that it broke) has ended the request, or the tunnel, for good. */
   protected abstract requestStreamEnded(end: StreamEnd): void
+  /** Bytes came that are no request. */
+  protected requestRefused(_status: number, _reason: string): void {}
   /** The exchange is over: let go of what served it. */
   protected abstract exchangeEnded(): void
 
@@ -189,6 +166,7 @@ export abstract class HTTPServer
     if (this.leftover !== null) this.leftover.push(data)
     else {
       this.leftover = data.keep()
+      if (tracing.tracer !== null) this.asideMs = monotonicMs()
       if (this.request === null) this.pipeline.session.awaitRelief(this)
     }
     if (this.paused === null && turn.source !== null) {
@@ -258,8 +236,37 @@ export abstract class HTTPServer
     this.isPersistent = head.keepAlive && !this.isDraining && this.served !== this.settings.maxMessages
     this.awaitsContinue =
       head.expectsContinue && !head.isHTTP10 && head.framing !== Framing.none && head.framing !== 0
+    this.beginMeasuring(head)
     this.requestStarted(head)
     if (this.awaitsContinue) turn.defer(this)
+  }
+
+  private get measuring(): ServerMetrics {
+    this.metrics ??= serverMetrics(this.pipeline.session.context.__inbound?.localPort ?? 0)
+    return this.metrics
+  }
+
+  private beginMeasuring(head: RequestHead): void {
+    this.measuring.active.value++
+    this.startMs = turn.nowMs()
+    this.status = 0
+    this.fault = ''
+    if (tracing.tracer === null) return
+    this.trace = enterTrace(head, this.pipeline, this.asideMs)
+    this.asideMs = 0
+  }
+
+  /** The exchange is over, or will never be. */
+  private endMeasuring(): void {
+    const { request, metrics, trace, status, startMs } = this
+    if (startMs === 0 || metrics === null) return
+    this.startMs = 0
+    const fault = this.reply !== Reply.done && this.fault === '' ? 'ConnectionAborted' : this.fault
+    metrics.active.value--
+    metrics.durations.ended(request?.method ?? '', status, fault, turn.elapsedMs(startMs), trace)
+    if (trace === null) return
+    this.trace = null
+    if (trace.isRecorded) endServerSpan(trace as Span, status, fault)
   }
 
   /** Nobody has refused the body in this turn, or taken the question upstream (muxHTTP clears the flag): we want it. */
@@ -293,6 +300,7 @@ export abstract class HTTPServer
       this.refuse(violation.status, violation.reason)
       return
     }
+    this.fault = 'ProtocolError'
     this.requestStreamEnded(new StreamEnd(new TrafficError('ProtocolError', violation.reason)))
     if (this.reply < Reply.started) this.refuse(violation.status, violation.reason)
     else this.abort()
@@ -322,7 +330,11 @@ export abstract class HTTPServer
 
   /** Answers with a message of our own. */
   protected respondWith(message: Message): void {
+    // Before the head goes out, since HEAD is answered with nothing else.
+    this.mode.omitted =
+      message.body !== undefined && this.request?.method === 'HEAD' ? message.body.size : Framing.none
     this.startReply(message.head as ResponseLike)
+    this.mode.omitted = Framing.none
     if (this.isClosing) return
     if (message.body !== undefined) this.writeBody(message.body.clone())
     if (!this.isClosing) this.endReply(new MessageEnd(message.tail))
@@ -340,10 +352,14 @@ export abstract class HTTPServer
       return
     }
     this.reply = Reply.started
+    this.status = status
     if (!this.isRequestDone && !this.mayDiscard(request)) this.isPersistent = false
-    this.isTunnel =
-      (status === 101 && request.upgrade !== undefined) ||
-      (request.method === 'CONNECT' && status >= 200 && status < 300)
+    if (status === 101 && request.upgrade === undefined) {
+      this.reply = Reply.none
+      this.failReply(new TrafficError('RuntimeError', '101 answers a request that asked for no upgrade'))
+      return
+    }
+    this.isTunnel = status === 101 || (request.method === 'CONNECT' && status >= 200 && status < 300)
     const { mode } = this
     mode.isBodiless = this.isTunnel || status === 204 || status === 304 || request.method === 'HEAD'
     mode.canChunk = !request.isHTTP10
@@ -394,6 +410,7 @@ export abstract class HTTPServer
   /** A script has put into the response what cannot be sent. */
   private failReply(thrown: unknown): void {
     const fault = TrafficError.from(thrown)
+    this.fault = fault.code
     this.pipeline.session.pipelineFailed(this.pipeline, fault)
     if (this.reply === Reply.started && this.writer.isHeadOut) {
       this.abort()
@@ -439,6 +456,7 @@ export abstract class HTTPServer
       return
     }
     if (this.reply === Reply.done) return
+    this.fault = end.error
     if (this.reply === Reply.started) {
       if (end.error === '') this.endReply(messageEnd)
       else this.abort()
@@ -456,6 +474,7 @@ export abstract class HTTPServer
 
   /** The response came before the request was over: the rest of it is read and thrown away, within a limit. */
   private discardRequest(): void {
+    this.endMeasuring()
     this.exchangeEnded()
     if (!this.isPersistent) {
       this.close()
@@ -471,6 +490,7 @@ export abstract class HTTPServer
   }
 
   private finishExchange(): void {
+    this.endMeasuring()
     if (!this.isDiscarding) this.exchangeEnded()
     this.isDiscarding = false
     this.request = null
@@ -481,10 +501,22 @@ export abstract class HTTPServer
 
   /** Answers bytes that are no request, and takes nothing more. */
   private refuse(status: number, reason: string): void {
+    if (this.request === null) {
+      this.measuring.durations.ended('', status, 'ProtocolError', 0, null)
+      this.requestRefused(status, reason)
+    }
+    this.status = status
     this.exchangeEnded()
     this.decoder.stop()
     const reply = faultReply(status, 'ProtocolError', reason)
-    this.writer.start(reply.head, { connection: 'close', canChunk: true, isBodiless: false }, this.next)
+    const mode: WriteMode = {
+      connection: 'close',
+      canChunk: true,
+      isBodiless: false,
+      omitted: Framing.none,
+      trace: '',
+    }
+    this.writer.start(reply.head, mode, this.next)
     this.writer.data(reply.body as Data)
     this.writer.end(undefined)
     this.close()
@@ -519,6 +551,7 @@ export abstract class HTTPServer
 
   private release(): void {
     this.isClosing = true
+    this.endMeasuring()
     // RFC 9112 §9.6: requests behind the last one are not processed, even those that are in the bytes being read.
     this.decoder.stop()
     this.request = null

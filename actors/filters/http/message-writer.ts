@@ -30,6 +30,10 @@ export interface WriteMode {
   canChunk: boolean
   /** True when no body may follow, whatever the script gives (HEAD, 204, 304). */
   isBodiless: boolean
+  /** What a head without a body says of the one that GET would have had (RFC 9110 §8.6): its length, or `none`. */
+  omitted: Framing
+  /** Lines that tell the peer where in a trace a request stands; '' leaves its head as it came. */
+  trace: string
 }
 
 /** Whom a writer writes for. */
@@ -51,6 +55,7 @@ export class MessageWriter implements Flushable {
   private readonly bufferBytes: number
   private head: object | null = null
   private connection: ConnectionText = ''
+  private trace = ''
   private canChunk = true
   private held: Data | null = null
   private isHolding = false
@@ -73,13 +78,14 @@ export class MessageWriter implements Flushable {
   start(head: object, mode: WriteMode, out: EventPort): void {
     this.head = head
     this.connection = mode.connection
+    this.trace = mode.trace
     this.canChunk = mode.canChunk
     this.out = out
     this.endsWithConnection = false
     this.isHeadOut = false
     this.held = null
     if (mode.isBodiless) {
-      this.writeHead(Framing.none)
+      this.writeHead(mode.omitted)
       this.framing = bodiless
       return
     }
@@ -165,7 +171,9 @@ export class MessageWriter implements Flushable {
     }
     const head = this.head as object
     if (this.isRequest)
-      this.text(encodeRequestHead(head as RequestHead | RequestLike, framing, this.connection))
+      this.text(
+        encodeRequestHead(head as RequestHead | RequestLike, framing, this.connection, '', this.trace),
+      )
     else this.text(responseText(head, framing, this.connection))
     this.isHeadOut = true
   }

@@ -1,5 +1,6 @@
 // Hot path: a request is one exchange on a pooled session; nothing is copied, and nothing waits when one is idle.
 
+import { monotonicMs } from '../../../runtime/clock.ts'
 import type { RequestHead } from '../../../runtime/codec/http1/index.ts'
 import {
   type Data,
@@ -10,6 +11,7 @@ import {
   type StreamEnd,
 } from '../../../runtime/event.ts'
 import { count, optional, parseDuration, type Resolved, size } from '../../../runtime/options.ts'
+import { tracing } from '../../../runtime/trace/tracing.ts'
 import { turn } from '../../../runtime/turn.ts'
 import type { Context } from '../../context.ts'
 import { Filter } from '../../filter.ts'
@@ -73,7 +75,7 @@ class Plan {
     let pool = this.pools.get(key)
     if (pool === undefined) {
       const { pools } = this
-      const made: ClientPool = new SessionPool(this.maxIdleMs, this.settings.maxSessions, isEmpty => {
+      const made: ClientPool = new SessionPool(key, this.maxIdleMs, this.settings.maxSessions, isEmpty => {
         if (!isEmpty) pools.set(key, made)
         else if (pools.get(key) === made) pools.delete(key)
       })
@@ -105,6 +107,8 @@ class MuxHTTP extends Filter implements Waiting<HTTPClientSession> {
   /** The body, as long as it may have to be sent again; null when it is too large for that, or none came. */
   private replay: Data | null = null
   private isReplayable = false
+  /** Since when it waits for a session, for the trace. */
+  private waitsMs = 0
 
   constructor(plan: Plan) {
     super()
@@ -162,6 +166,7 @@ class MuxHTTP extends Filter implements Waiting<HTTPClientSession> {
     else if (this.pool.hasRoom) this.open()
     else {
       this.isWaiting = true
+      if (tracing.tracer !== null) this.waitsMs = monotonicMs()
       this.pool.wait(this)
     }
   }
@@ -173,12 +178,15 @@ class MuxHTTP extends Filter implements Waiting<HTTPClientSession> {
 
   take(session: HTTPClientSession): void {
     this.session = session
+    this.pipeline.sendsOver(session.pipeline)
     const start = this.start as MessageStart
     this.isReplayable =
       session.isReused &&
       idempotent.has((start.head as Partial<RequestHead>).method ?? 'GET') &&
       !startsTunnel(start.head)
-    session.begin(this, start, this.plan.edge)
+    const trace = tracing.tracer === null ? null : this.pipeline.trace
+    session.begin(this, start, this.plan.edge, trace, this.waitsMs)
+    this.waitsMs = 0
     if (this.isWaiting) {
       this.isWaiting = false
       this.goOn()
@@ -253,7 +261,7 @@ class MuxHTTP extends Filter implements Waiting<HTTPClientSession> {
   private sendAgain(): void {
     const { replay, end, plan, pipeline } = this
     this.session = new HTTPClientSession(plan.layout, pipeline, this.pool as ClientPool, plan.settings)
-    this.session.begin(this, this.start as MessageStart, plan.edge)
+    this.session.begin(this, this.start as MessageStart, plan.edge, pipeline.trace, 0, 1)
     if (replay !== null) this.session.send(replay, plan.edge)
     if (end !== null) this.session.send(end, plan.edge)
   }

@@ -10,13 +10,15 @@ import {
   MessageEnd as TailedEnd,
 } from '../../../runtime/event.ts'
 import { show, size } from '../../../runtime/options.ts'
+import type { TraceContext } from '../../../runtime/trace/trace-context.ts'
 import { turn } from '../../../runtime/turn.ts'
 import type { Context } from '../../context.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { MessageCollector } from '../message-collector.ts'
 import { isThenable } from '../promise.ts'
 import { faultReply } from './fault-reply.ts'
-import { HTTPServer, type ServerSettings, serverOptions } from './http-server.ts'
+import { HTTPServer } from './http-server.ts'
+import { type ServerSettings, serverOptions } from './server-options.ts'
 
 const options = {
   ...serverOptions,
@@ -34,6 +36,8 @@ class ServeHTTP extends HTTPServer {
   private readonly collector: MessageCollector | null
   /** Counts exchanges, so that a promise that settles late does not answer the next request. */
   private exchange = 0
+  /** Where in a trace the pipeline stood before this exchange; undefined: it stands there. */
+  private outerTrace: TraceContext | null | undefined = undefined
 
   constructor(settings: ServerSettings, handler: Handler, bodyLimit: number) {
     super(settings)
@@ -42,6 +46,10 @@ class ServeHTTP extends HTTPServer {
   }
 
   protected requestStarted(head: RequestHead): void {
+    if (this.trace !== null) {
+      this.outerTrace = this.pipeline.ownTrace
+      this.pipeline.ownTrace = this.trace
+    }
     this.collector?.add(new MessageStart(head))
   }
 
@@ -108,6 +116,9 @@ class ServeHTTP extends HTTPServer {
 
   protected exchangeEnded(): void {
     this.exchange++
+    if (this.outerTrace === undefined) return
+    this.pipeline.ownTrace = this.outerTrace
+    this.outerTrace = undefined
   }
 }
 

@@ -120,7 +120,7 @@ const byKind = (
     return () => new Handle(callback, selects)
   })
 
-export const wholeMessageOptions = {
+const wholeMessageOptions = {
   bodyLimit: size(
     16 * 1024 * 1024,
     'Bytes of a body that are kept; the rest still passes, but the callback does not see it. Bounds what one message can cost.',
@@ -161,7 +161,7 @@ const whole = (
 
 export const handleStreamStart = definition(
   'handleStreamStart',
-  ['onSessionStart'],
+  ['handleSessionStart', 'onSessionStart'],
   'any',
   'the initial event in a stream',
   "listen(8000).handleStreamStart((evt, ctx) => { ctx.since = Date.now() }).connect('127.0.0.1:8080')",

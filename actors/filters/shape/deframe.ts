@@ -19,6 +19,9 @@ type Settings = Resolved<typeof options>
 type Input = number | Data | number[]
 type State = (input: Input, ctx: Context) => unknown
 
+/** States that may follow one another without reading anything: more of them are a circle. */
+const mostIdleSteps = 100
+
 const refuse = (message: string): never => {
   throw new TrafficError('RuntimeError', `deframe: ${message}`)
 }
@@ -72,16 +75,25 @@ class Deframe extends Filter {
   }
 
   private step(input: Input): void {
+    let next: Input | undefined = input
+    for (let idle = 0; next !== undefined; idle++) {
+      if (idle > mostIdleSteps) refuse(`state '${this.state}' has been led to ${idle} times without a byte`)
+      next = this.stepOnce(next)
+    }
+  }
+
+  /** Gives what the next state is called with at once, when it has asked for no bytes at all. */
+  private stepOnce(input: Input): Input | undefined {
     const state = this.states.get(this.state)
     const result = typeof state === 'function' ? (state as State)(input, this.pipeline.context) : state
     if (!Array.isArray(result)) {
       this.go(result)
-      return
+      return undefined
     }
     let at = 0
     while (isEvent(result[at]) || result[at] instanceof Message) emitReplacement(result[at++], this.next)
     this.go(result[at])
-    this.ask(result[at + 1], result[at + 2])
+    return this.ask(result[at + 1], result[at + 2])
   }
 
   private go(state: unknown): void {
@@ -92,9 +104,9 @@ class Deframe extends Filter {
     this.state = state as string
   }
 
-  private ask(bytes: unknown, buffer: unknown): void {
-    if (bytes === undefined || bytes === null) return
-    if (!Number.isSafeInteger(bytes) || (bytes as number) <= 0)
+  private ask(bytes: unknown, buffer: unknown): Input | undefined {
+    if (bytes === undefined || bytes === null) return undefined
+    if (!Number.isSafeInteger(bytes) || (bytes as number) < 0)
       refuse(`a state wants to read ${show(bytes)} bytes`)
     const into = buffer ?? null
     if (into !== null && !(into instanceof Data) && !Array.isArray(into))
@@ -104,8 +116,10 @@ class Deframe extends Filter {
         'BufferOverflow',
         `deframe: a state wants to read ${bytes} bytes at once (maxRead ${this.settings.maxRead})`,
       )
+    if (bytes === 0) return (into as Data | number[] | null) ?? -1
     this.left = bytes as number
     this.buffer = into as Data | number[] | null
+    return undefined
   }
 }
 

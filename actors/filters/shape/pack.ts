@@ -2,8 +2,13 @@ import { Deadline } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, type Head, MessageStart, messageEnd, StreamEnd } from '../../../runtime/event.ts'
 import { duration, optional, type Resolved, show, size } from '../../../runtime/options.ts'
+import type { Span } from '../../../runtime/trace/span.ts'
+import type { Tracer } from '../../../runtime/trace/tracer.ts'
+import { tracing } from '../../../runtime/trace/tracing.ts'
 import { turn } from '../../../runtime/turn.ts'
 import { Filter } from '../../filter.ts'
+import { tracedPlace } from '../../message-spans.ts'
+import type { Joiner, Units } from '../../shared/units.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { forgetLength } from '../http/head-length.ts'
 
@@ -42,9 +47,11 @@ class Pack extends Filter {
   private head: Head | undefined
   private body = new Data()
   private messages = 0
+  private places: string[] = []
   /** Where the current message begins in the body; -1 between messages. */
   private begin = -1
   private isDue = false
+  private joiner: Joiner | null = null
   private readonly quiet: Deadline | null
   private readonly old: Deadline | null
 
@@ -82,13 +89,37 @@ class Pack extends Filter {
   private start(head: Head): void {
     const { prefix, separator } = this.settings
     if (this.begin >= 0) this.finish()
+    if (tracing.tracer !== null) this.notePlace()
     if (this.head === undefined) {
       this.head = head
+      this.joiner ??= this.answering()?.joiner(() => this.hurry()) ?? null
       if (prefix !== undefined) this.body.push(prefix)
       this.old?.touch()
     } else if (separator !== undefined) this.body.push(separator)
     this.begin = this.body.size
     this.quiet?.touch()
+  }
+
+  /** Where in their traces the messages of the batch stand. */
+  private notePlace(): void {
+    const place = tracedPlace(this.pipeline)
+    const most = tracing.tracer?.policy.linkLimit ?? 0
+    if (place !== undefined && this.places.length < most) this.places.push(place)
+  }
+
+  /** What the batch goes through is one piece of work for all of its messages: a span, linked to theirs. */
+  private traceBatch(tracer: Tracer): Span | null {
+    const { places, pipeline } = this
+    this.places = []
+    const span = tracer.batch('pack', places, this.messages)
+    if (span !== null) pipeline.ownTrace = span
+    return span
+  }
+
+  /** Those who await an answer to each message, unless what goes in here comes from elsewhere, as in a fork. */
+  private answering(): Units | null {
+    const { pipeline } = this
+    return pipeline.root === pipeline.session ? pipeline.session.awaited : null
   }
 
   private append(data: Data): void {
@@ -110,7 +141,13 @@ class Pack extends Filter {
     this.begin = -1
     this.messages++
     this.quiet?.touch()
-    if (this.messages >= this.count || this.isDue || this.body.size >= this.settings.bodyLimit) this.flush()
+    const isFull = this.messages >= this.count || this.body.size >= this.settings.bodyLimit
+    if (isFull || this.isDue || this.joiner?.isAlone === true) this.flush()
+  }
+
+  /** Nothing more comes before this has gone out. */
+  private hurry(): void {
+    if (this.head !== undefined) this.expired()
   }
 
   private expired(): void {
@@ -128,6 +165,9 @@ class Pack extends Filter {
     if (head === undefined) return
     const { postfix } = this.settings
     if (postfix !== undefined) body.push(postfix)
+    this.joiner?.join(this.messages)
+    const before = this.pipeline.ownTrace
+    const span = tracing.tracer === null ? null : this.traceBatch(tracing.tracer)
     this.head = undefined
     this.body = new Data()
     this.messages = 0
@@ -136,6 +176,9 @@ class Pack extends Filter {
     this.next.process(new MessageStart(head))
     if (body.size > 0) this.next.process(body)
     this.next.process(messageEnd)
+    if (span === null) return
+    span.end()
+    this.pipeline.ownTrace = before
   }
 
   override stop(): void {

@@ -9,15 +9,9 @@ import { Gate } from '../../gate.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { InnerPipeline, type InnerPlan, innerPlanOf } from '../inner-pipeline.ts'
 import { isThenable } from '../promise.ts'
+import { isPEM } from './pem.ts'
 import { TLSFilter, type TLSPlan } from './tls-filter.ts'
-import {
-  callbacksOf,
-  contextOptionsOf,
-  isCertificate,
-  isTrusted,
-  tlsOptions,
-  withCertificate,
-} from './tls-options.ts'
+import { callbacksOf, contextOptionsOf, isCertificate, tlsOptions, withCertificate } from './tls-options.ts'
 
 type ChooseProtocol = (offered: readonly string[], ctx: Context) => unknown
 
@@ -33,7 +27,7 @@ const options = {
   trusted: optional(
     'a certificate, or an array of them',
     'Authorities, as PEM. When given, a client must show a certificate that one of them has signed.',
-    isTrusted,
+    isPEM,
   ),
   alpn: optional(
     'an array of names, or a callback (offered, ctx) that gives one of them or its index',

@@ -7,15 +7,9 @@ import type { Context } from '../../context.ts'
 import { Gate } from '../../gate.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { InnerPipeline, type InnerPlan, innerPlanOf } from '../inner-pipeline.ts'
+import { isPEM } from './pem.ts'
 import { TLSFilter, type TLSPlan } from './tls-filter.ts'
-import {
-  callbacksOf,
-  contextOptionsOf,
-  isCertificate,
-  isTrusted,
-  tlsOptions,
-  withCertificate,
-} from './tls-options.ts'
+import { callbacksOf, contextOptionsOf, isCertificate, tlsOptions, withCertificate } from './tls-options.ts'
 
 type ServerName = string | ((ctx: Context) => unknown)
 
@@ -34,7 +28,7 @@ const options = {
   trusted: optional(
     'a certificate, or an array of them',
     "Authorities, as PEM, one of which must have signed the server's certificate. Those that Node knows by default.",
-    isTrusted,
+    isPEM,
   ),
   sni: optional(
     'a name, or a callback (ctx) that gives one',

@@ -1,20 +1,11 @@
-import { Buffer } from 'node:buffer'
-import { KeyObject, X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import { TrafficError } from '../../../runtime/errors.ts'
-import { Data } from '../../../runtime/event.ts'
 import { type ContextOptions, type SecureVersion, secureContextOf } from '../../../runtime/net/tls-context.ts'
 import type { TLSHandshake } from '../../../runtime/net/tls-stream.ts'
 import { duration, isFunction, isText, optional, type Resolved, show } from '../../../runtime/options.ts'
 import type { Context } from '../../context.ts'
 import type { FilterCall } from '../definition.ts'
-
-/** A certificate or key: PEM as text or bytes, an object of Node's crypto, or any object with `toPEM()`. */
-export type PEM = string | Uint8Array | Data | X509Certificate | KeyObject | { toPEM(): unknown }
-
-export interface Certificate {
-  readonly cert: PEM
-  readonly key: PEM
-}
+import { authoritiesOf, type Certificate, pemOf } from './pem.ts'
 
 /** What the script sees of a TLS session when its state changes. */
 export interface TLSSessionState extends Partial<TLSHandshake> {
@@ -101,7 +92,7 @@ export function contextOptionsOf(
     minVersion: minVersion === undefined ? undefined : (versions[minVersion] ?? 'TLSv1.2'),
     maxVersion: maxVersion === undefined ? undefined : versions[maxVersion],
     ciphers,
-    ca: trusted === undefined ? undefined : pemOf(trusted, 'trusted'),
+    ca: trusted === undefined ? undefined : authoritiesOf(trusted, 'trusted'),
   }
 }
 
@@ -124,26 +115,6 @@ export function withCertificate(options: ContextOptions, certificate: unknown): 
   secureContextOf(complete)
   return complete
 }
-
-/**
- * Certificates or keys as PEM text; an array as one text.
- *
- * @throws TrafficError `BadOption`
- */
-function pemOf(value: unknown, name: string): string {
-  if (typeof value === 'string') return value
-  if (value instanceof Data) return value.toString('latin1')
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
-  if (value instanceof X509Certificate) return value.toString()
-  if (value instanceof KeyObject) return value.export({ type: 'pkcs8', format: 'pem' }).toString()
-  if (Array.isArray(value)) return value.map(each => pemOf(each, name)).join('\n')
-  if (isObject(value) && 'toPEM' in value && typeof value.toPEM === 'function')
-    return pemOf(value.toPEM(), name)
-  throw new TrafficError('BadOption', `${name} wants PEM as text or bytes, and got ${show(value)}`)
-}
-
-export const isTrusted = (value: unknown): value is PEM | readonly PEM[] =>
-  typeof value === 'string' || isObject(value)
 
 export const isCertificate = (value: unknown): value is Certificate | ((name: never) => unknown) =>
   isFunction(value) || isObject(value)

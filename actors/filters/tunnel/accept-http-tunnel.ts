@@ -11,7 +11,8 @@ import {
 import { size } from '../../../runtime/options.ts'
 import { Filter } from '../../filter.ts'
 import type { FilterDefinition, StageKind } from '../definition.ts'
-import { HTTPServer, type ServerSettings, serverOptions } from '../http/http-server.ts'
+import { HTTPServer } from '../http/http-server.ts'
+import { type ServerSettings, serverOptions } from '../http/server-options.ts'
 import { innerPlanOf } from '../inner-pipeline.ts'
 import { type Accept, TunnelAcceptor, type TunnelPlan } from './tunnel-acceptor.ts'
 

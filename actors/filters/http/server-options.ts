@@ -1,0 +1,48 @@
+import type { HeadLimits } from '../../../runtime/codec/http1/index.ts'
+import { count, duration, type Resolved, size } from '../../../runtime/options.ts'
+import { defaultBufferBytes } from './message-writer.ts'
+
+/** What everyone who serves HTTP can be told. */
+export const serverOptions = {
+  bufferSize: size(
+    defaultBufferBytes,
+    'Bytes of a response of unknown length that are held to see whether it ends in the same turn: then it is sent with Content-Length, else in chunks.',
+  ),
+  maxHeaderSize: size(
+    32 * 1024,
+    'Bytes of a request head; more is answered with 431. As much as nginx takes (4 buffers of 8 KiB).',
+  ),
+  maxLineSize: size(
+    8 * 1024,
+    'Bytes of a request line; more is answered with 414. RFC 9112 §3 asks for 8000 at least.',
+  ),
+  maxHeaders: count(100, 'Fields in a request head; more is answered with 431. Browsers send about 20.', 1),
+  maxBodySize: size(
+    Number.MAX_SAFE_INTEGER,
+    'Bytes of a request body; more is answered with 413. No limit, because bodies are streamed and cost no memory.',
+  ),
+  maxMessages: count(0, 'Requests on one connection before it is closed; 0: no limit.'),
+  headTimeout: duration(
+    30_000,
+    'Time for a request head to arrive once its first byte has; then 408. Ends the slow drip of header bytes that holds connections (slowloris).',
+  ),
+} as const
+
+export type ServerSettings = Resolved<typeof serverOptions>
+
+const limits = new WeakMap<ServerSettings, Partial<HeadLimits>>()
+
+/** The decoder's limits for these settings: one object for all connections of a listener. */
+export function limitsOf(settings: ServerSettings): Partial<HeadLimits> {
+  let found = limits.get(settings)
+  if (found === undefined) {
+    found = {
+      maxHeadBytes: settings.maxHeaderSize,
+      maxLineBytes: settings.maxLineSize,
+      maxFields: settings.maxHeaders,
+      maxBodyBytes: settings.maxBodySize,
+    }
+    limits.set(settings, found)
+  }
+  return found
+}
