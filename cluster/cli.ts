@@ -1,13 +1,17 @@
-import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import { resolve } from 'node:path'
-import { type Command, CommanderError } from 'commander'
+import { type Command, CommanderError, type Option } from 'commander'
 import { humanLines, jsonLines, type LogSink } from '../observability/log.ts'
+import { type TelemetrySettings, telemetrySettings } from '../observability/otlp/settings.ts'
 import { TrafficError } from '../runtime/errors.ts'
 import { nearest } from '../runtime/nearest.ts'
+import { natsSettings } from './bus/nats-settings.ts'
 import { buildCommand, type CommandOptions } from './command.ts'
 import { StartFailure, TrafficNode } from './node.ts'
+import type { ClusterSettings } from './settings.ts'
 import { verifyScript } from './verify.ts'
+import { packageVersion } from './version.ts'
+import { isViewCommand } from './views/view-names.ts'
 
 /**
  * The command line: the only file that touches the process: its arguments, environment, signals, exit code and
@@ -17,6 +21,7 @@ import { verifyScript } from './verify.ts'
  * 2 the command line is wrong; 130 and 143 a second SIGINT or SIGTERM.
  */
 export async function main(argv: readonly string[]): Promise<void> {
+  if (isViewCommand(argv[0])) return view(argv)
   const command = buildCommand(availableParallelism())
   const script = parse(command, argv)
   const options = command.opts<CommandOptions>()
@@ -56,9 +61,32 @@ function advice(command: Command, error: CommanderError): string {
   if (unknown === undefined) return text
   const near = nearest(
     unknown,
-    command.options.flatMap(option => option.long ?? []),
+    optionsOf(command).flatMap(option => option.long ?? []),
   )
   return `Unknown option ${unknown}${near === undefined ? '' : `; did you mean ${near}?`}`
+}
+
+/** Looks at a cluster; runs no script. */
+async function view(argv: readonly string[]): Promise<void> {
+  const { buildViewCommand, NobodyToAsk } = await import('./views/commands.ts')
+  const command = buildViewCommand({
+    variables: process.env,
+    out: text => void process.stdout.write(text),
+    say: text => void process.stderr.write(text),
+  })
+  try {
+    await command.parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) leave(0)
+      const group = command.commands.find(each => each.name() === argv[0])
+      if (error.code === 'commander.help') leave(2, '', group?.helpInformation() ?? '')
+      leave(2, '', `${advice(command, error)}\nSee sluice ${argv[0]} --help.\n`)
+    }
+    if (error instanceof NobodyToAsk) leave(2, '', `${error.message}\n`)
+    leave(1, '', `${error instanceof Error ? error.message : error}\n`)
+  }
+  leave(0)
 }
 
 async function verify(script: string, args: readonly string[], options: CommandOptions): Promise<void> {
@@ -67,7 +95,14 @@ async function verify(script: string, args: readonly string[], options: CommandO
   else leave(1, '', `${problem}\n`)
 }
 
+/** Of a command and those below it. */
+const optionsOf = (command: Command): readonly Option[] => [
+  ...command.options,
+  ...command.commands.flatMap(optionsOf),
+]
+
 async function serve(script: string, args: readonly string[], options: CommandOptions): Promise<void> {
+  const telemetry = telemetryOf(options)
   const node = new TrafficNode({
     script,
     args,
@@ -77,6 +112,10 @@ async function serve(script: string, args: readonly string[], options: CommandOp
     logLevel: options.logLevel,
     drainTimeoutMs: options.drainTimeout,
     admin: options.adminPort,
+    roles: options.roles,
+    cluster: clusterOf(options),
+    telemetry,
+    version: packageVersion(),
     onExit: code => {
       if (!isLeaving) leaveGracefully(code).catch(error => leave(1, '', `${error}\n`))
     },
@@ -111,16 +150,41 @@ async function serve(script: string, args: readonly string[], options: CommandOp
   await leaveGracefully()
 }
 
+/** The cluster that the command line names; undefined when it names none. */
+function clusterOf({ nats, cluster, node, roles, heartbeat }: CommandOptions): ClusterSettings | undefined {
+  if (nats === undefined) return undefined
+  try {
+    return {
+      nats: natsSettings(nats, process.env),
+      cluster,
+      // Dots and what else host names may have would part the names of subjects.
+      node:
+        node ??
+        hostname()
+          .replace(/[^\w-]/g, '-')
+          .slice(0, 64),
+      roles,
+      heartbeatMs: heartbeat,
+    }
+  } catch (error) {
+    return leave(2, '', `--nats: ${TrafficError.from(error).message}\n`)
+  }
+}
+
+/** A command line that asks for what cannot be ends the process, as any other wrong one. */
+function telemetryOf(options: CommandOptions): TelemetrySettings | undefined {
+  try {
+    return telemetrySettings(options, process.env)
+  } catch (error) {
+    return leave(2, '', `${TrafficError.from(error).message}\nSee sluice --help for all options.\n`)
+  }
+}
+
 /** Lines for a person when stderr is a terminal, else JSON for what collects them. */
 function stderrSink(): LogSink {
   const write = (line: string): void => void process.stderr.write(line)
   if (!process.stderr.isTTY) return jsonLines(write)
   return humanLines(write, process.env.NO_COLOR === undefined)
-}
-
-function packageVersion(): string {
-  const file = new URL('../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
 function leave(code: number, toStdout = '', toStderr = ''): never {

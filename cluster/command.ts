@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { type LogLevel, logLevels } from '../runtime/log.ts'
+import { type LogLevel, type LogThreshold, type LogTopic, logLevels, logTopics } from '../runtime/log.ts'
 import { nearest } from '../runtime/nearest.ts'
-import { parseDuration } from '../runtime/options.ts'
+import { isName, parseDuration } from '../runtime/options.ts'
 import type { TransportChoice } from './protocol.ts'
 
 /** What the command line says, checked. */
@@ -10,10 +10,21 @@ export interface CommandOptions {
   readonly transport: TransportChoice
   readonly reusePort?: true
   readonly verify?: true
-  readonly logLevel: LogLevel
+  readonly logLevel: LogThreshold
   /** Milliseconds. */
   readonly drainTimeout: number
   readonly adminPort?: { readonly address: string; readonly port: number }
+  /** As given: addresses with commas between. */
+  readonly nats?: string
+  readonly cluster: string
+  readonly node?: string
+  readonly roles?: readonly string[]
+  /** Milliseconds. */
+  readonly heartbeat: number
+  readonly otlp?: string
+  readonly traceSample?: string
+  readonly traceLevel?: string
+  readonly traceKeep?: string
   readonly listFilters?: true
   /** A filter's name, or true for all. */
   readonly helpFilters?: string | true
@@ -21,6 +32,9 @@ export interface CommandOptions {
 }
 
 const footer = `
+To look at a cluster instead (each has --help; a script of such a name is run as ./nodes):
+  sluice nodes | actors | edges | dead-letters --nats=<url,...> --cluster=<name>
+
 Signals:
   SIGTERM, SIGINT  stop accepting, finish what is under way, exit; a second one exits at once
   SIGHUP           load the script anew; when that fails the old one runs on
@@ -55,9 +69,12 @@ export function buildCommand(max: number): Command {
     .option('--reuse-port', 'let other processes listen on the same ports')
     .option('--verify', 'check the script and run nothing')
     .addOption(
-      new Option('--log-level <level>', 'debug, info, warn or error')
+      new Option(
+        '--log-level <level[,topic=level...]>',
+        'debug, info, warn or error; for lines about one topic another: downstream, upstream, script, cluster or internal',
+      )
         .default('info')
-        .argParser(text => oneOf(text, logLevels)),
+        .argParser(logThreshold),
     )
     .addOption(
       new Option('--drain-timeout <seconds>', 'how long sessions may take to finish after SIGTERM')
@@ -70,6 +87,47 @@ export function buildCommand(max: number): Command {
         'serve health and metrics; on 127.0.0.1 unless an IP is named',
       ).argParser(endpoint),
     )
+    .addOption(
+      new Option('--nats <url,...>', 'be a node of a cluster, with these servers of NATS in its middle'),
+    )
+    .addOption(
+      new Option('--cluster <name>', 'which cluster, of those that share a NATS')
+        .default('sluice')
+        .argParser(name),
+    )
+    .addOption(
+      new Option(
+        '--node <name>',
+        'what this node is called, unlike all others; its host name by default',
+      ).argParser(name),
+    )
+    .addOption(
+      new Option(
+        '--roles <name,...>',
+        'run only what the script has for these roles, and what has none',
+      ).argParser(names),
+    )
+    .addOption(
+      new Option(
+        '--heartbeat <seconds>',
+        'how often a node says that it lives; silent for five, it counts as dead',
+      )
+        .default(1000, '1')
+        .argParser(seconds),
+    )
+    .option(
+      '--otlp <url>',
+      'export traces, metrics and log lines to this OpenTelemetry collector, by OTLP over HTTP',
+    )
+    .option(
+      '--trace-sample <0..1>',
+      'share of the traces that begin here which is recorded; 1 unless OTEL_TRACES_SAMPLER says else',
+    )
+    .option(
+      '--trace-level <level>',
+      'how fine a trace is: message, filter or event; message unless SLUICE_TRACE_LEVEL says else',
+    )
+    .option('--trace-keep <rules>', 'also record what ends so: errors, slow:<duration>, or both with a comma')
     .option('--list-filters', 'list all filters')
     .option('--help-filters [name]', 'explain all filters, or one')
     .option('-v, --version', 'print the version')
@@ -94,10 +152,31 @@ function oneOf<const T extends string>(text: string, values: readonly T[]): T {
   )
 }
 
+/** `warn`, or `warn,script=debug`: a level, and others for what lines are about. */
+function logThreshold(text: string): LogThreshold {
+  const topics: Partial<Record<LogTopic, LogLevel>> = {}
+  let all: LogLevel = 'info'
+  for (const part of text.split(',')) {
+    const [first = '', level] = part.split('=')
+    if (level === undefined) all = oneOf(first, logLevels)
+    else topics[oneOf(first, logTopics)] = oneOf(level, logLevels)
+  }
+  return Object.keys(topics).length === 0 ? all : { all, topics }
+}
+
 function seconds(text: string): number {
   const ms = parseDuration(/^[\d.]+$/.test(text) ? Number(text) : text)
   if (ms === undefined) throw new InvalidArgumentError('It wants seconds, or a time like 500ms or 2m.')
   return ms
+}
+
+function name(text: string): string {
+  if (isName(text)) return text
+  throw new InvalidArgumentError("It wants a name of up to 64 letters, digits, '-' and '_'.")
+}
+
+function names(text: string): string[] {
+  return text.split(',').map(part => name(part.trim()))
 }
 
 function endpoint(text: string): { address: string; port: number } {

@@ -1,13 +1,28 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createLogger, type LogRecord, type LogSink } from '../observability/log.ts'
+import type { TelemetrySettings } from '../observability/otlp/settings.ts'
+import { Telemetry } from '../observability/telemetry.ts'
+import type { SpanBatch } from '../observability/tracing/span-recorder.ts'
 import { monotonicMs, wallMs } from '../runtime/clock.ts'
 import { type FaultRecord, faults, TrafficError } from '../runtime/errors.ts'
-import type { Logger, LogLevel } from '../runtime/log.ts'
+import type { Logger, LogThreshold } from '../runtime/log.ts'
 import { ListeningSockets } from '../runtime/net/listening-sockets.ts'
 import { SharedCells } from '../runtime/shared-cells.ts'
-import { AdminServer } from './admin.ts'
-import { type NodeStatus, readStatus } from './node-status.ts'
+import { AdminServer } from './admin/admin.ts'
+import {
+  type NodeStatus,
+  type NodeView,
+  readActors,
+  readNode,
+  type ThreadActors,
+} from './admin/node-status.ts'
+import { readReadiness } from './admin/readiness.ts'
+import { StatsArchive } from './admin/stats-archive.ts'
+import { connectNats } from './bus/nats-bus.ts'
+import { WaitingBus } from './bus/waiting-bus.ts'
+import { ClusterNode } from './cluster-node.ts'
+import type { ClusterJoined } from './cluster-notes.ts'
 import type {
   DrainAnswer,
   ListeningOn,
@@ -18,8 +33,10 @@ import type {
   TransportChoice,
 } from './protocol.ts'
 import { reloadThreads } from './reload.ts'
-import { StatsArchive } from './stats-archive.ts'
+import type { ClusterSettings } from './settings.ts'
 import { type ServingThread, Threads, type ThreadsListener } from './threads.ts'
+import { packageVersion } from './version.ts'
+import { NodeViews } from './views/node-views.ts'
 
 export interface NodeOptions {
   /** Absolute path. */
@@ -29,10 +46,18 @@ export interface NodeOptions {
   readonly threads: number
   readonly transport: TransportChoice
   readonly reusePort: boolean
-  readonly logLevel: LogLevel
+  readonly logLevel: LogThreshold
   /** Sessions that are not done by then are cut when the node stops. */
   readonly drainTimeoutMs: number
   readonly admin?: { readonly address: string; readonly port: number } | undefined
+  /** What the node is there for; undefined: for everything. */
+  readonly roles?: readonly string[] | undefined
+  /** The cluster to be one of; undefined: it is alone. */
+  readonly cluster?: ClusterSettings | undefined
+  /** What leaves the process by OpenTelemetry's protocol; undefined: nothing. */
+  readonly telemetry?: TelemetrySettings | undefined
+  /** The release that runs, for telemetry. */
+  readonly version?: string | undefined
   /** Limit of each thread's heap, in MB. Default: V8's own. */
   readonly maxHeapMb?: number | undefined
   /** Called when the script asks for the end of the process. */
@@ -57,6 +82,10 @@ type Stage = 'starting' | 'serving' | 'draining' | 'stopped'
 const answerMs = 1000
 /** What shared pipelines have to write what they gathered: some time however long the sessions took, and no more than enough. */
 const flushMs = { least: 500, most: 5000 }
+/** What messages between nodes have to arrive once the sessions are done. */
+const leaveMs = 5000
+/** What a collector may need to take the last of what was measured. */
+const lastExportMs = 2000
 /** What a thread may need to end once it was told to. */
 const stopMs = 1000
 
@@ -66,20 +95,27 @@ const stopMs = 1000
  *     up                                    down, in reverse order
  *     1 openAdmin      healthy, not ready       closeAdmin
  *     2 holdSockets    ports outlive threads    releaseSockets
- *     3 startThreads   each loads the script    stopThreads
- *     4 awaitThreads   all of them listen       drainThreads
- *     5 announce       ready                    renounce: not ready any more
+ *     3 joinCluster    seen by the other nodes  leaveCluster
+ *     4 startThreads   each loads the script    stopThreads
+ *     5 awaitThreads   all of them listen       drainThreads
+ *     6 announce       ready                    renounce: not ready any more, keys move to other nodes
  */
 export class TrafficNode implements ThreadsListener {
   private readonly options: NodeOptions
   private readonly log: Logger
   private readonly sockets = new ListeningSockets()
   private readonly stats = new StatsArchive()
-  private readonly instance = { name: hostname(), uuid: randomUUID() }
+  private readonly instance: ThreadSetup['instance']
   private readonly shared = SharedCells.allocate()
   private readonly threads: Threads
   private readonly firstReady = Promise.withResolvers<void>()
   private readonly startedMs = monotonicMs()
+  private readonly cluster: ClusterNode | undefined
+  /** What tells `sluice nodes|actors|edges` of this node. */
+  private readonly views: NodeViews | undefined
+  private readonly telemetry: Telemetry | undefined
+  /** Takes what all have to say: to be written, and to be exported if that is wanted. */
+  private readonly sink: LogSink
   private admin: AdminServer | undefined
   private stage: Stage = 'starting'
   /** The load of the script that the threads run, or are to run when they start. */
@@ -95,7 +131,14 @@ export class TrafficNode implements ThreadsListener {
 
   constructor(options: NodeOptions) {
     this.options = options
-    this.log = createLogger({ level: options.logLevel, sink: options.sink })
+    this.instance = { name: options.cluster?.node ?? hostname(), uuid: randomUUID() }
+    this.telemetry = this.makeTelemetry()
+    const exported = this.telemetry?.sink
+    this.sink = record => {
+      options.sink(record)
+      exported?.(record)
+    }
+    this.log = createLogger({ level: options.logLevel, sink: this.sink })
     this.threads = new Threads({
       count: options.threads,
       setup: () => this.threadSetup(),
@@ -103,6 +146,8 @@ export class TrafficNode implements ThreadsListener {
       args: options.args,
       listener: this,
     })
+    this.cluster = this.makeCluster()
+    this.views = this.cluster && this.makeViews(this.cluster)
     // `start` may not have come to the point of waiting for it when it fails.
     this.firstReady.promise.catch(() => {})
   }
@@ -111,9 +156,12 @@ export class TrafficNode implements ThreadsListener {
   async start(): Promise<void> {
     try {
       await this.openAdmin()
+      this.cluster?.start()
+      this.views?.start()
       this.threads.start()
       await this.awaitThreads()
       this.announce()
+      this.telemetry?.readMetrics(async () => (await this.read()).metrics)
     } catch (error) {
       await this.halt()
       throw error
@@ -133,7 +181,7 @@ export class TrafficNode implements ThreadsListener {
 
   /** Stops accepting, lets sessions finish for at most the drain time-out, and ends all threads. */
   async drain(): Promise<DrainReport> {
-    this.renounce()
+    await this.renounce()
     const cut = await this.drainThreads()
     await this.halt()
     return { cut, lostThreads: this.lostThreads }
@@ -143,18 +191,27 @@ export class TrafficNode implements ThreadsListener {
   async halt(): Promise<void> {
     this.stage = 'stopped'
     await this.threads.stop(stopMs)
+    this.views?.stop()
+    await this.cluster?.leave()
     this.sockets.close()
+    await this.telemetry?.close(lastExportMs)
     await this.closeAdmin()
   }
 
-  status(): Promise<NodeStatus> {
-    return readStatus({
+  async status(): Promise<NodeStatus> {
+    return (await this.read()).status
+  }
+
+  private read(): Promise<NodeView> {
+    return readNode({
       threads: this.threads,
       stats: this.stats,
       threadCount: this.options.threads,
       stage: this.stage,
       generation: this.generation,
       upMs: monotonicMs() - this.startedMs,
+      cluster: this.cluster,
+      telemetry: this.telemetry?.status,
     })
   }
 
@@ -163,8 +220,39 @@ export class TrafficNode implements ThreadsListener {
     return this.admin?.port
   }
 
+  private makeCluster(): ClusterNode | undefined {
+    const { cluster: settings, threads } = this.options
+    if (settings === undefined) return undefined
+    const { log } = this
+    const connect = () => connectNats({ settings: settings.nats, name: settings.node, log })
+    return new ClusterNode({
+      bus: new WaitingBus(connect, log),
+      settings,
+      threads,
+      log,
+      tell: note => {
+        for (const thread of this.threads.all) thread.dialogue.tell(note)
+      },
+    })
+  }
+
+  private makeViews({ bus, status: { name, node } }: ClusterNode): NodeViews {
+    return new NodeViews(bus, {
+      node,
+      cluster: name,
+      version: packageVersion(),
+      status: () => this.status(),
+      actors: (limit, pipeline) => this.actors(limit, pipeline),
+    })
+  }
+
+  /** The actors of shared pipelines: of each thread how many there are, and some of them. */
+  private actors(limit: number, pipeline: string | undefined): Promise<ThreadActors[]> {
+    return readActors(this.threads.ready, limit, pipeline)
+  }
+
   private threadSetup(): ThreadSetup {
-    const { threads, script, transport, reusePort, logLevel, admin } = this.options
+    const { threads, script, transport, reusePort, logLevel, admin, roles, cluster } = this.options
     return {
       threads,
       script,
@@ -175,16 +263,26 @@ export class TrafficNode implements ThreadsListener {
       isVerifyOnly: false,
       measuresDelay: admin !== undefined,
       instance: this.instance,
+      tracing: this.telemetry?.policy,
       shared: this.shared,
+      roles,
+      cluster,
     }
+  }
+
+  private makeTelemetry(): Telemetry | undefined {
+    const { telemetry, version = '0' } = this.options
+    if (telemetry === undefined) return undefined
+    return new Telemetry(telemetry, { ...this.instance, version, pid: process.pid }, () => this.log)
   }
 
   private async openAdmin(): Promise<void> {
     const { admin } = this.options
     if (admin === undefined) return
     this.admin = new AdminServer(
-      () => this.status(),
-      () => this.stage === 'serving' && this.threads.ready.length > 0,
+      () => this.read(),
+      (limit, pipeline) => this.actors(limit, pipeline),
+      () => readReadiness(this.stage, this.threads, this.cluster),
     )
     try {
       await this.admin.listen(admin.address, admin.port)
@@ -209,10 +307,11 @@ export class TrafficNode implements ThreadsListener {
     this.stage = 'serving'
   }
 
-  private renounce(): void {
+  private async renounce(): Promise<void> {
     this.firstReady.reject(new StartFailure('It was told to stop while it started.'))
     this.stage = 'draining'
     this.log.info('Draining: no new connections, those there are finish', { code: 'Draining' })
+    await this.cluster?.drain()
   }
 
   /** Says where it listens, of each address once, also after a reload has brought new ones. */
@@ -228,7 +327,7 @@ export class TrafficNode implements ThreadsListener {
 
   /** What a person who started the process wants to read whatever the log level is. */
   private say(message: string, code: string): void {
-    this.options.sink({ timeMs: wallMs(), level: 'info', message, fields: { code }, thread: undefined })
+    this.sink({ timeMs: wallMs(), level: 'info', message, fields: { code }, thread: undefined })
   }
 
   private async reloadNow(): Promise<string | undefined> {
@@ -287,6 +386,12 @@ export class TrafficNode implements ThreadsListener {
     // Twice, since what one of them writes last may go to another.
     await this.askReady({ kind: 'flush', timeoutMs })
     await this.askReady({ kind: 'flush', timeoutMs: flushMs.least })
+    if (this.cluster !== undefined) {
+      await this.askReady({ kind: 'leave', timeoutMs: leaveMs })
+      // What other nodes had still on its way here.
+      await this.askReady({ kind: 'flush', timeoutMs: flushMs.least })
+    }
+    await this.telemetry?.finishMetrics()
     return cut
   }
 
@@ -328,7 +433,16 @@ export class TrafficNode implements ThreadsListener {
     this.threads.replace(thread, 'it could not use the script')
   }
 
+  started(thread: ServingThread): void {
+    for (const note of this.cluster?.present ?? []) thread.dialogue.tell(note)
+  }
+
+  joined(thread: ServingThread, note: ClusterJoined): void {
+    this.cluster?.joined(thread.slot, thread.incarnation, note)
+  }
+
   died(thread: ServingThread, reason: FaultRecord, restartMs: number | undefined): void {
+    this.cluster?.threadDied(thread.slot)
     if (this.stage === 'stopped') return
     const next =
       restartMs === undefined
@@ -348,7 +462,11 @@ export class TrafficNode implements ThreadsListener {
   }
 
   logged(records: readonly LogRecord[]): void {
-    for (const record of records) this.options.sink(record)
+    for (const record of records) this.sink(record)
+  }
+
+  traced(thread: ServingThread, batch: SpanBatch): void {
+    this.telemetry?.take(thread.slot, batch)
   }
 
   exitAsked(code: number): void {

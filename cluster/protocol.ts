@@ -10,14 +10,19 @@
  *      │ ── commit | abandon ─────────────────► │ second half: switches to it, or forgets it
  *      │ ── drain{timeoutMs} ─────────────────► │ stops accepting, finishes its sessions
  *      │ ── flush{timeoutMs} ─────────────────► │ when all have drained: shared pipelines write what they have
+ *      │ ── leave{timeoutMs} ─────────────────► │ what it has on its way to other nodes arrives
  *      │ ── stop ─────────────────────────────► │ the host task returns
  */
 import type { HostStatus } from '../actors/host.ts'
 import type { LogRecord } from '../observability/log.ts'
 import type { LoopReading } from '../observability/loop-gauge.ts'
+import type { SpanBatch } from '../observability/tracing/span-recorder.ts'
 import type { MetricSnapshot } from '../runtime/api/stats/registry.ts'
-import type { LogLevel } from '../runtime/log.ts'
+import type { LogThreshold } from '../runtime/log.ts'
 import type { MeshNotice } from '../runtime/pool/mesh-exchange.ts'
+import type { TracePolicy } from '../runtime/trace/tracer.ts'
+import type { ClusterJoined, ClusterNote } from './cluster-notes.ts'
+import type { ClusterSettings } from './settings.ts'
 
 export type TransportChoice = 'auto' | 'net'
 
@@ -30,15 +35,21 @@ export interface ThreadSetup {
   readonly generation: number
   readonly transport: TransportChoice
   readonly reusePort: boolean
-  readonly logLevel: LogLevel
+  readonly logLevel: LogThreshold
   /** Load and check the script, run nothing, and stop. */
   readonly isVerifyOnly: boolean
   /** Whether to measure event-loop delay; it wakes an idle thread 50 times a second. */
   readonly measuresDelay: boolean
   /** What the process is among others. */
   readonly instance: { readonly name: string; readonly uuid: string }
+  /** What is traced; undefined: nothing. */
+  readonly tracing: TracePolicy | undefined
   /** Memory that all threads see, for what they count together. */
   readonly shared: SharedArrayBuffer
+  /** What the node is there for; undefined: for everything. */
+  readonly roles?: readonly string[] | undefined
+  /** The cluster that it is one of; undefined: it is alone. */
+  readonly cluster?: ClusterSettings | undefined
 }
 
 export interface ListeningOn {
@@ -49,8 +60,10 @@ export interface ListeningOn {
 export type NoteToThread =
   | MeshNotice
   | { readonly kind: 'stop' }
+  | { readonly kind: 'spans-taken'; readonly spans: number }
   /** The process got a signal that the thread asked for. */
   | { readonly kind: 'signal'; readonly signal: string }
+  | ClusterNote
 
 export type NoteToMain =
   | {
@@ -63,11 +76,14 @@ export type NoteToMain =
   /** The script cannot be used; `text` is for a terminal: file, line, the line itself, what to do. */
   | { readonly kind: 'failed'; readonly text: string }
   | { readonly kind: 'log'; readonly records: readonly LogRecord[] }
+  /** Spans that have ended. Answered with `spans-taken`, which gives the thread room for as many. */
+  | { readonly kind: 'spans'; readonly batch: SpanBatch }
   /** The script asks for the end of the process, or to be loaded anew. */
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'restart' }
   /** The script has a task for this signal: tell when the process gets it. */
   | { readonly kind: 'watch-signal'; readonly signal: string }
+  | ClusterJoined
 
 export type RequestToThread =
   /** Answer: ReloadAnswer */
@@ -80,8 +96,14 @@ export type RequestToThread =
   | { readonly kind: 'drain'; readonly timeoutMs: number }
   /** Answer: nothing. Pipelines that threads share may only end when no thread sends to them any more. */
   | { readonly kind: 'flush'; readonly timeoutMs: number }
+  /** Answer: nothing. Messages of this thread that are on their way to other nodes, and theirs to it, have arrived. */
+  | { readonly kind: 'leave'; readonly timeoutMs: number }
   /** Answer: ThreadStatus */
   | { readonly kind: 'status' }
+  /** Answer: nothing, but that there is one. */
+  | { readonly kind: 'ping' }
+  /** Answer: ActorList */
+  | { readonly kind: 'actors'; readonly limit: number; readonly pipeline?: string | undefined }
 
 export type RequestToMain =
   /** Answer: SocketAnswer */

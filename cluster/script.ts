@@ -21,6 +21,7 @@ export async function loadBuilder(script: string, generation: number, log: Logge
     warn,
     sluiceModule: new URL('../actors/index.ts', import.meta.url).href,
     isBuilder: value => definitionOf(value) !== undefined,
+    variablesOf: value => Object.keys(definitionOf(value)?.variables ?? {}),
     methods: builderMethods,
   })
   for (const warning of loaded.warnings) warn(warning)

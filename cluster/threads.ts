@@ -1,8 +1,10 @@
 import type { LogRecord } from '../observability/log.ts'
+import type { SpanBatch } from '../observability/tracing/span-recorder.ts'
 import { type FaultRecord, TrafficError } from '../runtime/errors.ts'
 import { MeshExchange } from '../runtime/pool/mesh-exchange.ts'
 import { type PoolListener, type PoolThread, ThreadPool } from '../runtime/pool/thread-pool.ts'
 import { fromFault } from '../runtime/pool/transfer.ts'
+import type { ClusterJoined } from './cluster-notes.ts'
 import { Dialogue } from './dialogue.ts'
 import type {
   ListeningOn,
@@ -47,11 +49,16 @@ export interface ThreadsListener {
   /** `thread.isReady` still tells whether it had got that far. */
   died(thread: ServingThread, reason: FaultRecord, restartMs: number | undefined): void
   logged(records: readonly LogRecord[]): void
+  traced(thread: ServingThread, batch: SpanBatch): void
   /** The script has called `exit`. */
   exitAsked(code: number): void
   /** The script has called `restart`. */
   restartAsked(): void
   acquireSocket(thread: ServingThread, request: RequestToMain): Promise<SocketAnswer>
+  /** It has just been started. */
+  started(thread: ServingThread): void
+  /** It listens for other nodes. */
+  joined(thread: ServingThread, note: ClusterJoined): void
 }
 
 export interface ThreadsOptions {
@@ -128,6 +135,7 @@ export class Threads implements PoolListener {
     const thread: ServingThread = new ServingThread(pooled, this.listener, note => this.hear(thread, note))
     this.bySlot.set(pooled.slot, thread)
     this.exchange.join(pooled)
+    this.listener.started(thread)
   }
 
   died(pooled: PoolThread, reason: FaultRecord, restartMs: number | undefined): void {
@@ -162,6 +170,13 @@ export class Threads implements PoolListener {
         return
       case 'log':
         this.listener.logged(note.records)
+        return
+      case 'spans':
+        this.listener.traced(thread, note.batch)
+        thread.dialogue.tell({ kind: 'spans-taken', spans: note.batch.spans })
+        return
+      case 'cluster-joined':
+        this.listener.joined(thread, note)
         return
       case 'exit':
         this.listener.exitAsked(note.code)

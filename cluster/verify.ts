@@ -1,5 +1,5 @@
 import type { LogSink } from '../observability/log.ts'
-import type { LogLevel } from '../runtime/log.ts'
+import type { LogThreshold } from '../runtime/log.ts'
 import { SharedCells } from '../runtime/shared-cells.ts'
 import { Threads } from './threads.ts'
 
@@ -7,7 +7,7 @@ export interface VerifyOptions {
   /** Absolute path. */
   readonly script: string
   readonly args: readonly string[]
-  readonly logLevel: LogLevel
+  readonly logLevel: LogThreshold
   readonly sink: LogSink
 }
 
@@ -28,6 +28,7 @@ export async function verifyScript(options: VerifyOptions): Promise<string | und
       logLevel: options.logLevel,
       isVerifyOnly: true,
       measuresDelay: false,
+      tracing: undefined,
       instance: { name: 'verify', uuid: '' },
       shared: SharedCells.allocate(),
     }),
@@ -37,8 +38,11 @@ export async function verifyScript(options: VerifyOptions): Promise<string | und
       failed: (_thread, text) => resolve(text),
       died: (_thread, reason) => resolve(`${options.script}\n  ${reason.stack ?? reason.message}`),
       logged: records => records.forEach(options.sink),
+      traced: () => {},
       exitAsked: () => {},
       restartAsked: () => {},
+      started: () => {},
+      joined: () => {},
       acquireSocket: async (_thread, { port }) => ({ port }),
     },
   })

@@ -2,6 +2,8 @@ import { ThreadHost } from '../actors/thread-host.ts'
 import { createLogger } from '../observability/log.ts'
 import { LogRelay } from '../observability/log-relay.ts'
 import { LoopGauge } from '../observability/loop-gauge.ts'
+import { ThreadSinks } from '../observability/sinks/thread-sinks.ts'
+import { SpanRecorder } from '../observability/tracing/span-recorder.ts'
 import { enterInstance } from '../runtime/api/instance.ts'
 import { logTargets } from '../runtime/api/logging/target.ts'
 import { statsRegistry } from '../runtime/api/stats/registry.ts'
@@ -14,7 +16,14 @@ import { Mesh } from '../runtime/pool/mesh.ts'
 import type { HostTask } from '../runtime/pool/thread-pool.ts'
 import { toFault } from '../runtime/pool/transfer.ts'
 import { sharedCells } from '../runtime/shared-cells.ts'
+import { allWarm, tokenLessor } from '../runtime/token-lessor.ts'
+import { Tracer } from '../runtime/trace/tracer.ts'
+import { placeAtWork, tracing } from '../runtime/trace/tracing.ts'
+import { connectNats } from './bus/nats-bus.ts'
+import { WaitingBus } from './bus/waiting-bus.ts'
+import { ClusterThread } from './cluster-thread.ts'
 import { Dialogue } from './dialogue.ts'
+import { DurableStreams } from './durable/durable-streams.ts'
 import type {
   DrainAnswer,
   ListeningOn,
@@ -27,12 +36,16 @@ import type {
   ThreadSetup,
   ThreadStatus,
 } from './protocol.ts'
+import { BucketLessor } from './quota/lessor.ts'
 import { explainScript, loadBuilder, prepareGlobals } from './script.ts'
 
 /** How long the main thread may take to give a socket. */
 const acquireSocketMs = 10_000
-/** How long a thread that is told to stop may take to write the last lines of loggers: less than it is given to stop. */
+/** How long a thread that is told to stop may take to write the last lines of loggers and documents of sinks: less than it is given to stop. */
 const stopFlushMs = 400
+
+/** How long the first tokens of quotas that the cluster shares are waited for: without them a thread would refuse all. */
+const quotasMs = 1000
 
 /** The endless task of a worker thread: returns when the main thread says stop. */
 export async function host(task: HostTask<ThreadSetup>): Promise<void> {
@@ -57,6 +70,8 @@ class Shard {
   private readonly relay: LogRelay
   private readonly log: Logger
   private readonly gauge: LoopGauge
+  private readonly spans: SpanRecorder
+  private readonly cluster: ClusterThread | undefined
   private transport: Transport | undefined
   /** What is to be done at signals of the process. */
   private readonly signals = new Map<string, Set<() => void>>()
@@ -76,7 +91,15 @@ class Shard {
     this.gauge = new LoopGauge(data.measuresDelay)
     this.main = new Dialogue(port, { note: note => this.hear(note), request: request => this.serve(request) })
     this.relay = new LogRelay(records => this.main.tell({ kind: 'log', records }))
-    this.log = createLogger({ level: data.logLevel, thread: slot, sink: this.relay.sink })
+    this.log = createLogger({
+      level: data.logLevel,
+      thread: slot,
+      sink: this.relay.sink,
+      circumstances: placeAtWork,
+    })
+    this.cluster = this.joinCluster()
+    this.spans = new SpanRecorder(batch => this.main.tell({ kind: 'spans', batch }))
+    if (data.tracing !== undefined) tracing.tracer = new Tracer(data.tracing, this.spans)
     prepareGlobals(this.log)
     sharedCells.attach(data.shared)
     logTargets.diagnostics = this.log
@@ -104,6 +127,7 @@ class Shard {
     try {
       const builder = await loadBuilder(setup.script, setup.generation, this.log)
       this.transport = await this.selectTransport()
+      await allWarm(quotasMs)
       const engine = new ThreadHost({
         thread: this.mesh.thread,
         threads: setup.threads,
@@ -111,7 +135,11 @@ class Shard {
         acquireSocket: (address, port) => this.acquireSocket(address, port),
         onSignal: (signal, run) => this.onSignal(signal, run),
         mesh: setup.threads > 1 ? this.mesh : undefined,
+        cluster: this.cluster,
+        subjectSpace: this.cluster?.subjectSpace,
+        roles: setup.roles,
         log: this.log,
+        sinks: new ThreadSinks({ log: this.log, thread: this.mesh.thread, threads: setup.threads }),
         script: setup.script,
       })
       if (setup.isVerifyOnly) engine.verify(builder)
@@ -127,6 +155,20 @@ class Shard {
     } catch (thrown) {
       this.main.tell({ kind: 'failed', text: explainScript(thrown, setup.script) })
     }
+  }
+
+  /** Connects to the other nodes, if there are to be any; traffic that needs none of them does not wait for it. */
+  private joinCluster(): ClusterThread | undefined {
+    const { cluster: settings } = this.setup
+    if (settings === undefined || this.setup.isVerifyOnly) return undefined
+    const { mesh, log } = this
+    const name = `${settings.node}/${mesh.thread}`
+    const bus = new WaitingBus(() => connectNats({ settings: settings.nats, name, log }), log)
+    const holder = `${this.setup.instance.uuid}/${mesh.thread}/${this.incarnation}`
+    tokenLessor.current = new BucketLessor(bus, settings.cluster, holder, this.setup.threads)
+    const { cluster, node } = settings
+    const part = { bus, cluster, node, thread: mesh.thread, life: this.incarnation, log }
+    return new ClusterThread({ ...part, tell: note => this.main.tell(note) }, new DurableStreams(part))
   }
 
   private onSignal(signal: string, run: () => void): () => void {
@@ -148,18 +190,30 @@ class Shard {
       case 'peer-down':
         this.mesh.disconnect(note.thread, note.incarnation)
         return
+      case 'spans-taken':
+        this.spans.taken(note.spans)
+        return
       case 'signal':
         for (const run of this.signals.get(note.signal) ?? []) run()
         return
+      case 'cluster-self':
+      case 'cluster-members':
+      case 'cluster-lease':
+        this.cluster?.hear(note)
+        return
       case 'stop':
         this.engine?.stop()
+        void this.cluster?.stop()
         this.mesh.close()
         this.gauge.close()
         // What sessions logged while they were cut, and what a thread that did not drain has.
-        void logTargets.flush(stopFlushMs).finally(() => {
-          this.relay.flush()
-          this.stop()
-        })
+        void Promise.all([this.engine?.closeSinks(stopFlushMs), logTargets.flush(stopFlushMs)]).finally(
+          () => {
+            this.relay.flush()
+            this.spans.flush()
+            this.stop()
+          },
+        )
         return
     }
   }
@@ -176,8 +230,14 @@ class Shard {
         return this.drain(request.timeoutMs)
       case 'flush':
         return this.flush(request.timeoutMs)
+      case 'leave':
+        return this.cluster?.drain(request.timeoutMs)
       case 'status':
         return this.status()
+      case 'ping':
+        return undefined
+      case 'actors':
+        return this.engine?.actors(request.limit, request.pipeline) ?? { counts: {}, actors: [] }
     }
   }
 
@@ -228,6 +288,8 @@ class Shard {
     const startedMs = monotonicMs()
     await this.engine?.flush(timeoutMs)
     await logTargets.flush(Math.max(stopFlushMs, startedMs + timeoutMs - monotonicMs()))
+    // The answer comes behind them, so that the main thread has them when it lets go of the thread.
+    this.spans.flush()
   }
 
   private status(): ThreadStatus {

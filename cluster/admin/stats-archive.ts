@@ -1,5 +1,5 @@
-import { mergeSnapshots } from '../runtime/api/stats/merge.ts'
-import type { MetricSnapshot } from '../runtime/api/stats/registry.ts'
+import { mergeSnapshots } from '../../runtime/api/stats/merge.ts'
+import type { MetricSnapshot } from '../../runtime/api/stats/registry.ts'
 
 interface ThreadStats {
   readonly thread: number

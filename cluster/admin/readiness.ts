@@ -1,0 +1,37 @@
+import type { ClusterNode } from '../cluster-node.ts'
+import type { Threads } from '../threads.ts'
+
+/** Whether a balancer should send traffic here, and why not, for who looks at it. */
+export interface Readiness {
+  readonly isReady: boolean
+  readonly text: string
+}
+
+/** A thread that does not answer within this serves nobody either. */
+const answerMs = 1000
+
+/**
+ * Asks the threads, because one that hangs in a script is as little use as one that died. Without its NATS a node serves
+ * on: it is ready, and says what is missing.
+ */
+export async function readReadiness(
+  stage: string,
+  threads: Threads,
+  cluster: ClusterNode | undefined,
+): Promise<Readiness> {
+  const not = (why: string): Readiness => ({ isReady: false, text: `not ready: ${why}\n` })
+  if (stage !== 'serving') return not(stage)
+  const { ready } = threads
+  if (ready.length === 0) return not('no thread serves')
+  const answers = ready.map(thread => thread.dialogue.ask({ kind: 'ping' }, answerMs))
+  const isAnswered = await Promise.any(answers).then(
+    () => true,
+    () => false,
+  )
+  if (!isAnswered) return not('no thread answers')
+  const isCutOff = cluster !== undefined && !cluster.status.isConnected
+  return {
+    isReady: true,
+    text: isCutOff ? 'ready\nwithout NATS: nothing comes from or goes to other nodes\n' : 'ready\n',
+  }
+}

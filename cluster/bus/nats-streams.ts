@@ -1,0 +1,194 @@
+/** Streams on JetStream. Each call has a deadline; consumers are `NatsConsumption`. */
+
+import {
+  DiscardPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+  jetstream,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream'
+import { nanos } from '@nats-io/transport-node'
+import type {
+  ConsumeOptions,
+  Consumption,
+  Delivery,
+  Stored,
+  StoredMessage,
+  StreamInfo,
+  StreamOptions,
+  StreamPublishOptions,
+  Streams,
+} from './bus.ts'
+import { NatsConsumption } from './nats-consumption.ts'
+import { busError, notConnected, streamCode, streamCodes } from './nats-errors.ts'
+import type { NatsParts } from './nats-feed.ts'
+import { natsHeaders, plainHeaders } from './nats-message.ts'
+
+/** For calls that manage streams; a cluster that is choosing a leader needs a moment. */
+const callMs = 5_000
+
+/**
+ * To make a consumer: on a cluster each has a leader of its own, and one that is given to a server which has just died is
+ * there only after an election, of four to nine seconds. Whoever tries again sooner with another only makes more of them.
+ */
+const consumerMs = 12_000
+
+const retentions = {
+  work: RetentionPolicy.Workqueue,
+  interest: RetentionPolicy.Interest,
+  limits: RetentionPolicy.Limits,
+} as const
+
+export class NatsStreams implements Streams {
+  private readonly parts: NatsParts
+  private readonly client: JetStreamClient
+  private manager: JetStreamManager | undefined
+
+  constructor(parts: NatsParts) {
+    this.parts = parts
+    this.client = jetstream(parts.connection, { checkAPI: false, timeout: callMs })
+  }
+
+  async ensure(stream: StreamOptions): Promise<void> {
+    await this.manage(`stream '${stream.name}' cannot be made`, async manager => {
+      const wanted = configOf(stream)
+      try {
+        await manager.streams.add(wanted)
+      } catch (error) {
+        // It is there, and differs: what can be changed is.
+        if (streamCode(error) !== streamCodes.streamNameInUse) throw error
+        await manager.streams.update(stream.name, wanted)
+      }
+    })
+  }
+
+  async publish(subject: string, payload: Uint8Array, options: StreamPublishOptions): Promise<Stored> {
+    const doing = `cannot store in '${subject}'`
+    if (!this.parts.bus.isConnected) throw notConnected(doing)
+    try {
+      const publishing = this.client.publish(subject, payload, {
+        msgID: options.id,
+        timeout: options.deadlineMs,
+        ...(options.headers === undefined ? undefined : { headers: natsHeaders(options.headers) }),
+      })
+      const ack = await this.parts.calls.run(publishing)
+      return { sequence: ack.seq, isDuplicate: ack.duplicate }
+    } catch (error) {
+      throw busError(error, doing)
+    }
+  }
+
+  async consume(
+    stream: string,
+    options: ConsumeOptions,
+    handler: (delivery: Delivery) => void,
+  ): Promise<Consumption> {
+    const { parts } = this
+    const manager = await jetstream(parts.connection, {
+      checkAPI: false,
+      timeout: consumerMs,
+    }).jetstreamManager(false)
+    const consumption = new NatsConsumption(parts, manager, { ...options, stream, handler })
+    await consumption.start()
+    return consumption
+  }
+
+  async info(stream: string): Promise<StreamInfo | undefined> {
+    return this.unlessGone(streamCodes.streamNotFound, `cannot ask of stream '${stream}'`, async manager => {
+      const { state } = await manager.streams.info(stream)
+      const consumers = []
+      for await (const consumer of manager.consumers.list(stream)) {
+        const { name, num_pending: waiting, num_ack_pending: pending } = consumer
+        consumers.push({ name, waiting, pending })
+      }
+      return {
+        messages: state.messages,
+        bytes: state.bytes,
+        firstSequence: state.first_seq,
+        lastSequence: state.last_seq,
+        consumers,
+      }
+    })
+  }
+
+  get(stream: string, sequence: number): Promise<StoredMessage | undefined> {
+    return this.unlessGone(streamCodes.streamNotFound, `cannot read stream '${stream}'`, async manager => {
+      const message = await manager.streams.getMessage(stream, { seq: sequence })
+      if (message === null) return undefined
+      return {
+        sequence,
+        subject: message.subject,
+        payload: message.data,
+        headers: plainHeaders(message.header),
+        timeMs: message.time.getTime(),
+      }
+    })
+  }
+
+  delete(stream: string, sequence: number): Promise<boolean> {
+    return this.manage(`cannot delete from stream '${stream}'`, async manager => {
+      try {
+        return await manager.streams.deleteMessage(stream, sequence, false)
+      } catch (error) {
+        // Each kind of store has its own way to say that it is gone: that is seen by looking.
+        if (streamCode(error) === undefined) throw error
+        if ((await this.get(stream, sequence)) !== undefined) throw error
+        return false
+      }
+    })
+  }
+
+  async deleteConsumer(stream: string, name: string): Promise<void> {
+    await this.unlessGone(streamCodes.consumerNotFound, `cannot delete consumer '${name}'`, manager =>
+      manager.consumers.delete(stream, name),
+    )
+  }
+
+  private async managing(): Promise<JetStreamManager> {
+    this.manager ??= await this.client.jetstreamManager(false)
+    return this.manager
+  }
+
+  private async manage<T>(doing: string, run: (manager: JetStreamManager) => Promise<T>): Promise<T> {
+    try {
+      if (!this.parts.bus.isConnected) throw notConnected('it cannot be reached')
+      return await this.parts.calls.run(run(await this.managing()))
+    } catch (error) {
+      throw busError(error, doing)
+    }
+  }
+
+  /** Undefined when JetStream answers with this code. */
+  private unlessGone<T>(
+    code: number,
+    doing: string,
+    run: (manager: JetStreamManager) => Promise<T>,
+  ): Promise<T | undefined> {
+    return this.manage(doing, async manager => {
+      try {
+        return await run(manager)
+      } catch (error) {
+        if (streamCode(error) === code) return undefined
+        throw error
+      }
+    })
+  }
+}
+
+function configOf(stream: StreamOptions): Partial<StreamConfig> & { name: string } {
+  return {
+    name: stream.name,
+    subjects: [...stream.subjects],
+    retention: retentions[stream.retention],
+    storage: stream.storage === 'file' ? StorageType.File : StorageType.Memory,
+    max_bytes: stream.maxBytes,
+    max_age: nanos(stream.maxAgeMs),
+    duplicate_window: nanos(stream.duplicateWindowMs),
+    num_replicas: stream.replicas,
+    // A full stream refuses what is new, and its sender learns it; the other way, what was accepted would be lost.
+    discard: DiscardPolicy.New,
+    allow_direct: false,
+  }
+}

@@ -1,0 +1,38 @@
+/** What at-least-once delivery calls its things on the servers. All names of a cluster begin with its own. */
+
+/** The name of a pipeline as one token of subjects, streams and keys, which it may not be: others are written `=xx`. */
+export const token = (name: string): string =>
+  encodeURIComponent(name).replace(/[%.!~*'()]/g, char =>
+    char === '%' ? '=' : `=${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+
+/** The stream of a pipeline. */
+export const streamOf = (cluster: string, pipeline: string): string =>
+  `sluice_${cluster}_d_${token(pipeline)}`
+
+/** Where the events of a shard are published. */
+export const shardSubject = (cluster: string, pipeline: string, shard: number | ''): string =>
+  `sluice.${cluster}.d.${token(pipeline)}.${shard}`
+
+/** What all of those of a pipeline begin with. */
+export const shardSubjects = (cluster: string, pipeline: string): string =>
+  shardSubject(cluster, pipeline, '')
+
+/** The parts of messages that are larger than one message of the servers may be. */
+export const partsStream = (cluster: string): string => `sluice_${cluster}_parts`
+export const partsSubject = (cluster: string, pipeline: string): string =>
+  `sluice.${cluster}.parts.${token(pipeline)}`
+
+/** Events that were given up, of all pipelines. */
+export const deadLetterStream = (cluster: string): string => `sluice_${cluster}_dead`
+export const deadLetterSubject = (cluster: string, pipeline: string): string =>
+  `sluice.${cluster}.dead.${token(pipeline)}`
+
+/** The bucket that says which thread has which shard. */
+export const leaseBucket = (cluster: string): string => `sluice_${cluster}_shards`
+export const leaseKey = (pipeline: string, shard: number): string => `${token(pipeline)}.${shard}`
+
+/** Consumers of a shard: one after the other, each with the epoch of the lease that it was made under. */
+export const consumerPrefix = (shard: number): string => `s${shard}-`
+/** The consumer of one node, where each takes a copy. */
+export const copyConsumer = (node: string, shard: number): string => `n-${token(node)}-${shard}`
