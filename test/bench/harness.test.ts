@@ -109,13 +109,14 @@ test('the CPU time of a busy child, its threads and its own child is what they s
 
 test('a process that is gone has used nothing', t => {
   if (!isLinux) return void t.pass('needs /proc')
-  t.deepEqual(usage(2 ** 30), { cpuUs: 0, rssMb: 0 })
+  t.deepEqual(usage(2 ** 30), { cpuUs: 0, threadCpuUs: 0, rssMb: 0 })
 })
 
 const sample = (change: Partial<Sample>): Sample => ({
   requestsPerSecond: 1000,
   megabytesPerSecond: 100,
   cpuUs: 10,
+  threadCpuUs: 10,
   busy: 1,
   p50Ms: 1,
   p99Ms: 2,

@@ -21,6 +21,10 @@ test.serial('--version and --help answer on stdout', async t => {
     '--verify',
     '--log-level',
     '--admin-port',
+    '--nats',
+    '--cluster',
+    '--node',
+    '--roles',
   ])
     t.true(help.stdout.includes(option), option)
   t.regex(help.stdout, /SIGHUP/)
@@ -29,11 +33,20 @@ test.serial('--version and --help answer on stdout', async t => {
 for (const [args, message] of [
   [['--thraeds=2'], /Unknown option --thraeds; did you mean --threads\?/],
   [['main.ts', '--verfiy'], /Unknown option --verfiy; did you mean --verify\?/],
-  [['--nats=nats://here'], /Unknown option --nats/],
+  [['main.ts', '--nast=nats://here'], /Unknown option --nast; did you mean --nats\?/],
+  [['main.ts', '--nats=http://here'], /'http:\/\/here' is no address of NATS/],
+  [['main.ts', '--node=a.b'], /'a\.b' is invalid.*a name of up to 64 letters/],
+  [['main.ts', '--cluster='], /a name of up to 64 letters/],
+  [['main.ts', '--roles=edge,,log'], /a name of up to 64 letters/],
+  [['main.ts', '--heartbeat=never'], /wants seconds/],
   [['main.ts', '--threads=0'], /'0' is invalid.*a number of threads from 1 on, or 'max'/],
   [['main.ts', '--threads'], /--threads.*argument missing/],
   [['main.ts', '--transport=handle'], /one of auto, net/],
   [['main.ts', '--log-level=wran'], /did you mean warn\?/],
+  [['main.ts', '--log-level=warn,scirpt=debug'], /did you mean script\?/],
+  [['main.ts', '--log-level=warn,script=all'], /one of debug, info, warn, error/],
+  [['main.ts', '--otlp=here'], /--otlp wants the URL of a collector/],
+  [['main.ts', '--trace-sample=0.1'], /nothing where to: add --otlp/],
   [['main.ts', '--drain-timeout=soon'], /wants seconds/],
   [['main.ts', '--admin-port=here'], /wants a port/],
   [['main.ts', '--admin-port=70000'], /a port from 0 to 65535/],

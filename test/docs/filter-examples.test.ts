@@ -15,7 +15,10 @@ const imports = `import { ${Object.keys(api).join(', ')} } from 'sluice'\n`
 
 /** Pipelines that examples name, and whatever else looks like a name: more of them do no harm. */
 const words = filterTable.flatMap(({ example }) => example.match(/'[a-z][\w-]*'/g) ?? [])
-const named = [...new Set(words)].map(name => `  .pipeline(${name}).dummy()\n`).join('')
+const asked = new Set(filterTable.flatMap(({ example }) => /\.ask\(('[\w-]+')/.exec(example)?.[1] ?? []))
+const named = [...new Set(words)]
+  .map(name => `  .pipeline(${name}${asked.has(name) ? ", { placement: 'node' }" : ''}).dummy()\n`)
+  .join('')
 
 /** The pipeline that an example is, or stands in. */
 function pipelineOf({ name, example }: FilterDefinition): string {

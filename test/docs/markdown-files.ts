@@ -37,5 +37,6 @@ export const codeBlocks: readonly CodeBlock[] = [...pages].flatMap(([path, text]
 /** Blocks that are scripts from beginning to end, and so must run as they are. */
 export const scripts = codeBlocks.filter(
   ({ language, text }) =>
-    (language === 'ts' && /^export default /m.test(text)) || (language === 'js' && /^pipy\(/m.test(text)),
+    (language === 'ts' && /^export default /m.test(text)) ||
+    (language === 'js' && /^pipy(?:\(|\.listen\()/m.test(text)),
 )

@@ -124,6 +124,32 @@ test('fork-mirror sends a copy, and answers as soon as the target does', async t
   t.is(copy.method, 'POST')
 })
 
+test('mirror tells where a candidate answers differently', async t => {
+  const target = await startService(t, 'old')
+  const candidate = await startService(t, 'new')
+  const { sluice, port } = await startExample(t, 'mirror.ts', {
+    TARGET: target.address,
+    CANDIDATE: candidate.address,
+    SHARE: '1',
+  })
+  t.is(await get(port, '/x'), 'old /x')
+  t.regex((await sluice.line(/differs/)).message, /\/x differs: \[\{"at":"body"/)
+})
+
+test('log-traffic writes a document for each exchange', async t => {
+  const target = await startService(t, 'fine')
+  const { sluice, port } = await startExample(t, 'log-traffic.ts', { TARGET: target.address })
+  t.is((await fetchOnce(port, '/x?password=1')).status, 200)
+  sluice.signal('SIGTERM')
+  t.is((await sluice.exited).code, 0)
+  const [line] = sluice.stdout.trim().split('\n')
+  t.like(JSON.parse(line as string), {
+    url: { original: '/x?password=[redacted]' },
+    http: { response: { status_code: 200 } },
+    service: { name: 'shop' },
+  })
+})
+
 test('node-log counts the requests of all threads in one place', async t => {
   const { sluice, port } = await startExample(t, 'node-log.ts', {}, ['--threads=2'])
   const requests = 20
@@ -293,12 +319,12 @@ test('pipy/proxy routes and balances', async t => {
 })
 
 test('every example has a test, says what it is, and fits a screen', t => {
-  const tests = ['examples.test.ts', 'tunnels.test.ts']
+  const tests = ['examples.test.ts', 'fleet.test.ts', 'tunnels.test.ts']
     .map(file => readFileSync(new URL(file, import.meta.url), 'utf8'))
     .join('\n')
   const folder = dirname(examplePath('hello.ts'))
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    if (!/\.[jt]s$/.test(name) || name.startsWith('shop/')) continue
+    if (!/\.[jt]s$/.test(name) || /^(shop|traffic-to-elasticsearch)\//.test(name)) continue
     const text = readFileSync(join(folder, name), 'utf8')
     t.true(tests.includes(`'${name}'`), `${name} has no test`)
     t.regex(text, /^(\/\*\*|\/\/)/, `${name} has no header`)

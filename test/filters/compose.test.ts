@@ -430,3 +430,11 @@ test('filters that need a pipeline, a callback or a hub say so when the script i
     { message: /repeat wants a condition/ },
   )
 })
+
+test('loop does not send a flush round and round', t => {
+  const script = sluice()
+    .pipeline('main')
+    .loop()
+    .to($ => $.replaceData(data => (data.size > 1 ? data.shift(1) : undefined)))
+  t.deepEqual(openStream(t, script).feed(new Data(), 'ab', new Data()).end().output, ['a', '|'])
+})

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import zlib from 'node:zlib'
+import type { ExecutionContext } from 'ava'
 import test from 'ava'
 import { Data, type HTTPResponseHead, Message, MessageStart, sluice } from '../../actors/index.ts'
 import { type Event, messageEnd } from '../../runtime/event.ts'
@@ -221,4 +222,106 @@ test('methods and levels that are none are refused', t => {
     ),
     { message: /wants 'gzip'/ },
   )
+})
+
+/** A response of compressHTTP to a request with this Accept-Encoding field. */
+function answered(
+  t: ExecutionContext,
+  accepts: string | undefined,
+  how: unknown,
+  head: object = {},
+): MessageStart {
+  const stream = openStream(
+    t,
+    sluice()
+      .pipeline<HTTPResponseHead>('main')
+      // The request is changed on its way: what the client accepts is known before.
+      .handleMessageStart(start => {
+        start.head.headers['accept-encoding'] = undefined
+      })
+      .replaceMessage(new Message({ status: 200, headers: { etag: '"x"' }, ...head }, 'some text'))
+      .compressHTTP(how as 'gzip'),
+  )
+  const fields = accepts === undefined ? {} : { 'accept-encoding': accepts }
+  stream.feed(new Message({ method: 'GET', path: '/', headers: fields }))
+  const start = stream.session.outputs.seen[0] as MessageStart
+  const { headers } = start.head as { headers: Record<string, string> }
+  t.is(stream.bytes.toString() === 'some text', headers['content-encoding'] === undefined)
+  return start
+}
+
+const fieldsOf = (start: MessageStart): Record<string, string | undefined> =>
+  (start.head as { headers: Record<string, string> }).headers
+
+test('a response is compressed in the way that its client likes best, of equals the first of the script', t => {
+  const all = { method: ['zstd', 'br', 'gzip'] }
+  for (const [accepts, chosen] of [
+    ['gzip, deflate, br, zstd', 'zstd'],
+    ['gzip, br', 'br'],
+    ['br;q=0.5, gzip;q=0.8', 'gzip'],
+    ['br;q=0.5, *;q=0.8', 'zstd'],
+    ['*', 'zstd'],
+    ['*;q=0, gzip', 'gzip'],
+    ['x-gzip', 'gzip'],
+    ['GZIP; Q=1.0', 'gzip'],
+    ['identity, gzip;q=0.001', 'gzip'],
+    [undefined, 'zstd'],
+    ['', undefined],
+    ['deflate', undefined],
+    ['gzip;q=0, br;q=0.0', undefined],
+    ['identity', undefined],
+  ] as const) {
+    const headers = fieldsOf(answered(t, accepts, all))
+    t.is(headers['content-encoding'], chosen, `${accepts}`)
+    t.is(headers.vary, 'accept-encoding', 'a cache must know that it depends on the field, either way')
+    t.is(headers.etag, chosen === undefined ? '"x"' : 'W/"x"', `${accepts}`)
+  }
+})
+
+test('one method, an array, and what a callback chooses are negotiated alike', t => {
+  for (const how of [
+    'gzip',
+    ['br', 'gzip'],
+    { method: 'gzip' },
+    () => 'gzip',
+    () => ['gzip'],
+    () => ({ method: ['gzip'] }),
+  ]) {
+    t.is(fieldsOf(answered(t, 'gzip', how))['content-encoding'], 'gzip')
+    t.is(fieldsOf(answered(t, 'deflate', how))['content-encoding'], undefined)
+  }
+  const without = fieldsOf(answered(t, 'deflate', { method: 'gzip', negotiate: false }))
+  t.is(without['content-encoding'], 'gzip')
+  t.is(fieldsOf(answered(t, 'gzip', () => null)).vary, undefined)
+  t.is(fieldsOf(answered(t, 'gzip', 'gzip', { status: 206 }))['content-encoding'], undefined)
+  t.is(fieldsOf(answered(t, 'br', 'gzip', { headers: { vary: 'Origin' } })).vary, 'Origin, accept-encoding')
+})
+
+test('requests that are pipelined through one pipeline have each its own wish', t => {
+  const stream = openStream(
+    t,
+    sluice()
+      .pipeline('main')
+      .decodeHTTPRequest()
+      .replaceMessage(request => [
+        new Message({ status: 103, headers: {} }),
+        new Message({ status: 200, headers: {} }, (request.head as { path: string }).path),
+      ])
+      .compressHTTP(['br', 'gzip']),
+  )
+  const request = (path: string, accepts: string): string =>
+    `GET ${path} HTTP/1.1\r\nhost: a\r\naccept-encoding: ${accepts}\r\n\r\n`
+  stream.feed(request('/1', 'br') + request('/2', 'gzip') + request('/3', 'zstd'))
+  const starts = stream.session.outputs.seen.flatMap(event => (event.kind === 1 ? [event] : []))
+  t.deepEqual(
+    starts.map(start => fieldsOf(start)['content-encoding']),
+    [undefined, 'br', undefined, 'gzip', undefined, undefined],
+  )
+})
+
+test('requests are compressed whatever their own field accepts', t => {
+  const stream = openStream(t, sluice().pipeline('main').compressHTTP('gzip'))
+  stream.feed(new Message({ method: 'POST', path: '/', headers: { 'accept-encoding': 'identity' } }, 'text'))
+  t.is(headOf(stream).headers?.['content-encoding'], 'gzip')
+  t.is(headOf(stream).headers?.vary, undefined)
 })

@@ -3,9 +3,13 @@
  * held in any nesting.
  */
 
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { type Ctx, Message, sluice } from '../../actors/index.ts'
+import { dialectGlobals, dialectModuleGlobals } from '../../actors/script/dialect-globals.ts'
+import { loadDialect } from '../../runtime/script/loader.ts'
+import { makeFolder } from '../support/sluice.ts'
 import { testProgram } from '../support/stream.ts'
 
 interface Variables {
@@ -87,6 +91,56 @@ test('in any nesting, one copy is enough to keep what is written inside', t => {
         t.true(seen.length > 0, `${nesting}`)
         t.is(seen[0], 'outer', `${nesting}`)
         t.is(after, isShared ? 'inner' : 'outer', `${nesting}`)
+      },
+    ),
+    { numRuns: 200 },
+  )
+})
+
+/** The same in statements: `var $v` in place of a declared variable, and a pipeline that is fed by itself. */
+const statements = `
+  var $v = 'initial'
+  parts.write = $=>$.handleMessageStart(() => {
+    parts.seen.push($v)
+    $v = 'inner'
+  })
+  parts.outer = $=>$.handleMessageStart(() => {
+    $v = 'outer'
+    parts.after = () => $v
+  })
+  parts.run = build => void pipeline(build).process(new Message({}, 'x'))
+`
+
+interface Parts {
+  readonly write: Sub
+  readonly outer: Sub
+  readonly after: () => string
+  readonly run: (build: Sub) => void
+  seen: string[]
+}
+
+test('the same holds for variables of each context that are declared as var $name', async t => {
+  const parts = { seen: [] } as unknown as Parts
+  const { value } = loadDialect(join(makeFolder(t, { 'main.js': statements }), 'main.js'), {
+    generation: 1,
+    dialectGlobals: { ...dialectGlobals, parts },
+    moduleGlobals: dialectModuleGlobals,
+    sluiceModule: new URL('../../actors/index.ts', import.meta.url).href,
+  })
+  await testProgram(t, value).program.start()
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom(...Object.keys(wrappers)), { minLength: 1, maxLength: 4 }),
+      nesting => {
+        parts.seen = []
+        const written = nesting.reduceRight<Sub>(
+          (sub, name) => $ => (wrappers[name] as ($: Builder, sub: Sub) => Builder)($, sub),
+          parts.write,
+        )
+        parts.run($ => written(parts.outer($)))
+        const isShared = nesting.every(name => name in table.shared)
+        t.is(parts.seen[0], 'outer', `${nesting}`)
+        t.is(parts.after(), isShared ? 'inner' : 'outer', `${nesting}`)
       },
     ),
     { numRuns: 200 },

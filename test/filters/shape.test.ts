@@ -160,6 +160,10 @@ test('deframe reads what its states ask for, however it is cut', t => {
   t.deepEqual(openStream(t, frames()).feed('\x02', 'h', 'i').output, ['<', 'hi', '>'])
 })
 
+test('deframe leads on at once when a state asks for no bytes, as a frame of length 0 does', t => {
+  t.deepEqual(openStream(t, frames()).feed('\x00\x01a\x00').output, ['<', '>', '<', 'a', '>', '<', '>'])
+})
+
 test('deframe passes bytes on when there is no buffer, and fills Data', t => {
   const script = sluice()
     .pipeline('main')
@@ -189,6 +193,7 @@ test('deframe fails the stream when a state leads nowhere or asks for too much',
     ).feed('x').output
   t.deepEqual(run('nowhere'), ['|RuntimeError'])
   t.deepEqual(run(['start', -1]), ['|RuntimeError'])
+  t.deepEqual(run(['start', 0]), ['|RuntimeError'], 'a circle that reads nothing')
   t.deepEqual(run(['start', 5, 'x']), ['|RuntimeError'])
   t.deepEqual(run(['start', 11, []]), ['|BufferOverflow'])
   t.throws(() => testProgram(t, sluice().pipeline('main').deframe({})), { message: /object of states/ })

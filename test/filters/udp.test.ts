@@ -122,6 +122,9 @@ test('peers are bounded: what has no room is dropped', async t => {
   await peers[0]?.received.next(text => text === 'y')
   t.deepEqual(peers[2]?.received.seen, [])
   t.is(host.status().sessions, 2)
+  const [received, sent] = host.status().edges.filter(({ kind }) => kind === 'datagrams')
+  t.like(received, { accepted: 4, delivered: 3, dropped: { peers: 1 } })
+  t.like(sent, { accepted: 3, delivered: 3, dropped: {} })
 })
 
 test('a message too large for a datagram is dropped, one that just fits is not', async t => {
@@ -131,10 +134,12 @@ test('a message too large for a datagram is dropped, one that just fits is not',
       new Message(Buffer.alloc(maxDatagramBytes + 1)),
       new Message(Buffer.alloc(Number(body?.toString()), 'a')),
     ])
-  const { port } = await runScript(t, script)
+  const { host, port } = await runScript(t, script)
   const one = await peer(t)
   one.send(String(maxDatagramBytes), port)
   t.is((await one.received.next()).length, maxDatagramBytes)
+  const sent = host.status().edges.find(({ kind, from }) => kind === 'datagrams' && !from.startsWith('udp'))
+  t.like(sent, { accepted: 2, delivered: 1, dropped: { 'no-room': 1 } })
 })
 
 test('a callback that throws ends that session alone', async t => {
@@ -238,9 +243,13 @@ test('a target that is not there, or has no address, is told', async t => {
 test('what waits for the socket is bounded', async t => {
   const server = await peer(t)
   const script = connecting(`127.0.0.1:${server.port}`, { bufferLimit: 10 })
-  openStream(t, script).feed('12345', '67890', 'abc')
+  const { open, program } = testProgram(t, script)
+  open().feed('12345', '67890', 'abc')
   t.is(await server.received.next(text => text !== '12345'), '67890')
   t.deepEqual(server.received.seen, ['12345', '67890'])
+  const sent = program.edges.find(({ kind, to }) => kind === 'datagrams' && to.startsWith('udp'))
+  t.like(sent?.row(), { accepted: 3, delivered: 2, inFlight: 0, dropped: { 'no-room': 1 } })
+  t.true(program.edges.every(({ isBalanced }) => isBalanced))
 })
 
 test('a UDP proxy: datagrams to the target and back', async t => {

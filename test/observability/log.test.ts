@@ -126,3 +126,22 @@ test('the console of scripts writes to the log, at the level of the method', t =
   t.regex(records[3]?.message ?? '', /a[\s\S]*\n[\s\S]*1/, 'a table is one record of several lines')
   t.true(records.every(record => record.fields.source === 'script'))
 })
+
+test('a topic has the level that it is given, and all else the level for all', t => {
+  const records: LogRecord[] = []
+  const log = createLogger({
+    level: { all: 'warn', topics: { script: 'debug', upstream: 'error' } },
+    sink: record => records.push(record),
+  })
+  log.debug('a', { source: 'script' })
+  log.debug('b', { source: 'internal' })
+  log.info('c')
+  log.warn('d', { source: 'upstream' })
+  log.warn('e', { source: 'downstream' })
+  log.error('f', { source: 'upstream' })
+  t.deepEqual(
+    records.map(record => record.message),
+    ['a', 'e', 'f'],
+  )
+  t.true(log.isEnabled('debug'))
+})

@@ -1,8 +1,9 @@
 /** How bodies are delimited on each side of the proxy: RFC 9112 §6. */
 
 import test from 'ava'
+import { Message, sluice } from '../../actors/index.ts'
 import { fieldOf, statusOf } from '../support/http-text.ts'
-import { startProxy } from '../support/proxy.ts'
+import { serve, startProxy } from '../support/proxy.ts'
 import { answering, ask, reply, Upstream } from '../support/upstream.ts'
 
 for (const transport of ['handle', 'net'] as const) {
@@ -230,4 +231,26 @@ test('a request for a whole URI is sent in origin-form with the host of the URI'
   const client = await proxy.client()
   client.write('GET http://example.test:81/a?b HTTP/1.1\r\nHost: other.test\r\n\r\n')
   t.is((await client.response()).body, 'GET /a?b HTTP/1.1 example.test:81')
+})
+
+test('HEAD is told the length that GET would have, RFC 9110 §8.6', async t => {
+  const server = await serve(
+    t,
+    sluice()
+      .listen('127.0.0.1:0')
+      .serveHTTP(({ head }) =>
+        head.path === '/204'
+          ? new Message({ status: 204 }, 'dropped')
+          : head.path === '/nothing'
+            ? new Message({ status: 200 })
+            : new Message(`at ${head.path}`),
+      ),
+  )
+  const client = await server.client()
+  const head = (path: string) => client.ask(ask(path).replace('GET', 'HEAD'))
+  t.is(fieldOf(await head('/some'), 'content-length'), '8')
+  t.is((await client.ask(ask('/some'))).body, 'at /some')
+  t.is(fieldOf(await head('/204'), 'content-length'), undefined)
+  t.is(fieldOf(await head('/nothing'), 'content-length'), undefined)
+  t.is(fieldOf(await head('/other'), 'content-length'), '9')
 })

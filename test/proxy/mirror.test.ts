@@ -3,7 +3,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { sluice } from '../../actors/index.ts'
 import { Bulk } from '../support/bulk.ts'
-import { type RunningProxy, serve, until } from '../support/proxy.ts'
+import { type RunningProxy, serve, stable, until } from '../support/proxy.ts'
 import { answering, ask, reply, Upstream, unusedPort } from '../support/upstream.ts'
 
 const size = 32 * 1024 * 1024
@@ -117,5 +117,39 @@ for (const transport of ['handle', 'net'] as const) {
     client.end()
     await client.readToEnd()
     await proxy.settled()
+  })
+
+  test(`${transport}: a mirror that breaks off while its request is under way leaves nothing behind`, async t => {
+    const rude = await Upstream.start(t, async connection => {
+      await connection.request()
+      connection.reset()
+    })
+    const upstream = await Upstream.start(t, async connection => {
+      for (let i = 1; ; i++) {
+        await connection.request()
+        // The mirror's connection has ended, and the proxy has been told.
+        await until(() => rude.connections.length === i && rude.connections.every(each => each.isEnded))
+        await stable(() => 0)
+        connection.write(reply('fine'))
+      }
+    })
+    const script = sluice()
+      .listen('127.0.0.1:0')
+      .demuxHTTP()
+      .to($ =>
+        $.fork(undefined, { maxBranches: 1 })
+          .to($ => $.muxHTTP().to($ => $.connect(`127.0.0.1:${rude.port}`)))
+          .muxHTTP()
+          .to($ => $.connect(`127.0.0.1:${upstream.port}`)),
+      )
+    const proxy = await serve(t, script, transport)
+    const client = await proxy.client()
+    for (let i = 0; i < 3; i++) t.is((await client.ask(ask('/'))).body, 'fine')
+    t.is(rude.connections.length, 3)
+    t.is(forkOf(proxy).dropped, 0)
+    client.end()
+    await client.readToEnd()
+    await proxy.settled()
+    await proxy.running.host.drain(60_000)
   })
 }

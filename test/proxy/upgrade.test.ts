@@ -1,7 +1,7 @@
 /** Upgrade: after 101 the connection is a tunnel: RFC 9110 §7.8. */
 
 import test from 'ava'
-import { Message, sluice } from '../../actors/index.ts'
+import { Data, Message, MessageEnd, MessageStart, sluice } from '../../actors/index.ts'
 import { fieldOf, statusOf } from '../support/http-text.ts'
 import { type RunningProxy, serve, startProxy } from '../support/proxy.ts'
 import type { TcpClient } from '../support/tcp-client.ts'
@@ -213,6 +213,40 @@ test('a script that sees the messages does not get in the way of the tunnel', as
   server.write('pong')
   await client.read(/^pong$/)
   t.deepEqual(heads, ['GET', '101'])
+})
+
+test('a script that switches protocols although nobody asked for it is answered with 500', async t => {
+  const server = await serve(
+    t,
+    sluice()
+      .listen('127.0.0.1:0')
+      .serveHTTP(new Message({ status: 101 })),
+  )
+  const client = await server.client()
+  const response = await client.ask(ask('/'))
+  t.is(statusOf(response), 500)
+  t.is(await client.readToEnd(), '')
+})
+
+test('a script makes a tunnel by itself', async t => {
+  const script = sluice()
+    .listen('127.0.0.1:0')
+    .demuxHTTP()
+    .to($ =>
+      $.replaceMessageEnd()
+        .replaceMessageStart(({ head }) => [
+          new MessageStart({ status: 101, headers: { upgrade: head.headers.upgrade } }),
+          new MessageEnd(),
+        ])
+        .replaceData(data => new Data(data.toString().toUpperCase())),
+    )
+  const client = await (await serve(t, script)).client()
+  client.write(`${upgrading}early`)
+  const response = await client.response()
+  t.is(fieldOf(response, 'upgrade'), 'websocket')
+  await client.read(/^EARLY$/)
+  client.write(' late')
+  await client.read(/^EARLY LATE$/)
 })
 
 test('serveHTTP that does not care about the upgrade answers as ever', async t => {

@@ -3,13 +3,15 @@
 import type { ExecutionContext } from 'ava'
 import type { Latin1 } from '../../actors/filter.ts'
 import type { Edge } from '../../actors/kernel/ledger.ts'
-import { NodeHost } from '../../actors/node-host.ts'
-import type { NodePipelines } from '../../actors/node-pipelines.ts'
 import type { PipelineLayout } from '../../actors/pipeline.ts'
 import type { Program, Surroundings } from '../../actors/program.ts'
 import { assemble } from '../../actors/script/assemble.ts'
 import { definitionOf } from '../../actors/script/builder.ts'
 import { Session } from '../../actors/session.ts'
+import { NodeHost } from '../../actors/shared/node-host.ts'
+import type { SharedPipelines } from '../../actors/shared/shared-pipelines.ts'
+import type { Sinks } from '../../actors/sink.ts'
+import type { SubjectSpace } from '../../actors/subjects.ts'
 import type { TrafficError } from '../../runtime/errors.ts'
 import { Data, type Event, MessageEnd, MessageStart, StreamEnd } from '../../runtime/event.ts'
 import { netTransport } from '../../runtime/net/node-net.ts'
@@ -130,6 +132,8 @@ export interface Harness {
 export interface HarnessOptions {
   readonly transport?: Transport
   readonly nodeHost?: NodeHost
+  readonly sinks?: Sinks
+  readonly subjectSpace?: SubjectSpace
 }
 
 /** Reads a script whose pipeline `main` (or others) is to be run. */
@@ -146,8 +150,10 @@ export function harness(t: ExecutionContext, script: unknown, options: HarnessOp
       faults.push(fault)
       return fault.message
     },
-    nodePipelines: nodeHost as NodePipelines,
+    sharedPipelines: nodeHost as SharedPipelines,
+    subjectSpace: options.subjectSpace,
     acquireSocket: async (_address, port) => ({ port }),
+    sinks: options.sinks,
   }
   const { program, shared } = assemble(definition, 'test.ts', surroundings)
   nodeHost.enter(program, shared).confirm()

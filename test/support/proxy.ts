@@ -8,6 +8,7 @@ import {
   type ServerOptions,
   sluice,
 } from '../../actors/index.ts'
+import type { HostEnvironment } from '../../actors/thread-host.ts'
 import { type RunningScript, runScript, type transports } from './run-script.ts'
 import { TcpClient } from './tcp-client.ts'
 
@@ -38,8 +39,9 @@ export async function serve(
   t: ExecutionContext,
   script: unknown,
   transport?: keyof typeof transports,
+  more?: Partial<HostEnvironment>,
 ): Promise<RunningProxy> {
-  return new RunningProxy(t, await runScript(t, script, transport))
+  return new RunningProxy(t, await runScript(t, script, transport, more))
 }
 
 /** A script that runs, as its clients see it. */

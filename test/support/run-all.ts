@@ -7,6 +7,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { systemEnv } from './system-programs.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const tool = (name: string): string => `${root}node_modules/.bin/${name}`
@@ -17,10 +18,14 @@ const heading = (text: string): void =>
 /** Programs that tests run and npm does not bring, with the Debian package that does. */
 const needed = [
   { program: 'openssl', debianPackage: 'openssl', why: 'makes the certificates of the TLS tests' },
+  { program: 'nats-server', debianPackage: 'nats-server', why: 'carries the cluster in its tests' },
+  { program: 'nginx', debianPackage: 'nginx-light', why: 'is what mirrors are held against' },
 ]
 
 function prepare(): boolean {
-  const missing = needed.filter(({ program }) => spawnSync(program, ['version'], { stdio: 'ignore' }).error)
+  const missing = needed.filter(
+    ({ program }) => spawnSync(program, ['version'], { stdio: 'ignore', env: systemEnv }).error,
+  )
   if (missing.length === 0) return true
   const packages = missing.map(({ debianPackage }) => debianPackage)
   const command = `apt-get install -y ${packages.join(' ')}`

@@ -1,7 +1,7 @@
 /** Runs what a script built inside the test's own process, on real sockets, without threads and command line. */
 
 import type { ExecutionContext } from 'ava'
-import { ThreadHost } from '../../actors/thread-host.ts'
+import { type HostEnvironment, ThreadHost } from '../../actors/thread-host.ts'
 import type { LogFields, Logger } from '../../runtime/log.ts'
 import { netTransport } from '../../runtime/net/node-net.ts'
 import { handleTransport } from '../../runtime/net/tcp-handle.ts'
@@ -29,6 +29,7 @@ export async function runScript(
   t: ExecutionContext,
   script: unknown,
   transport: keyof typeof transports | Transport = 'handle',
+  more: Partial<HostEnvironment> = {},
 ): Promise<RunningScript> {
   const logs: LogLine[] = []
   const say =
@@ -50,6 +51,7 @@ export async function runScript(
     acquireSocket: async (_address, port) => ({ port }),
     mesh: undefined,
     log,
+    ...more,
   })
   await host.start(script)
   t.teardown(() => host.stop())

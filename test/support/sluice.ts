@@ -92,6 +92,7 @@ export function startSluice(
   const kill = (): void => void sluice.child.kill('SIGKILL')
   // A test that runs out of time is ended without its teardown.
   process.once('exit', kill)
+  void sluice.exited.then(() => process.off('exit', kill))
   t.teardown(async () => {
     process.off('exit', kill)
     kill()

@@ -168,7 +168,7 @@ export function testProgram(t: ExecutionContext, script: unknown): TestProgram {
     thread: { id: 0, concurrency: 1 },
     log,
     explain: fault => fault.message,
-    nodePipelines: { send: () => {} },
+    sharedPipelines: { send: () => {}, ask: () => {} },
     acquireSocket: async (_address, port) => ({ port }),
   }
   const { program } = assemble(definitionOf(script) as ScriptDefinition, '', surroundings)

@@ -207,3 +207,27 @@ script.listen()
 script.pipeline()
 // @ts-expect-error a filter needs a pipeline to stand in
 script.connect('localhost:80')
+
+// Traffic logs and mirrors
+
+script
+  .listen(8000)
+  .demuxHTTP()
+  .to($ =>
+    $.logTraffic('stdout', { fields: ({ status }, ctx) => ({ labels: { status, target: ctx.target } }) })
+      .logTraffic({ bodies: true })
+      .to('log')
+      .mirror(ctx => ctx.target ?? 'a:1', { by: msg => msg.head.path })
+      .mirror('a:1', { compare: true })
+      .to('differences')
+      .muxHTTP()
+      .to($ => $.connect('localhost:80')),
+  )
+// @ts-expect-error bytes are no exchanges
+script.listen(8000).logTraffic('stdout')
+// @ts-expect-error no such sink
+script.task().logTraffic('stdot')
+// @ts-expect-error a sink has options that it needs
+script.task().logTraffic('elasticsearch')
+// @ts-expect-error no such option
+script.task().mirror('a:1', { shares: 0.1 })

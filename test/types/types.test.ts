@@ -6,18 +6,20 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { filterTable } from '../../actors/filters/index.ts'
-import { pipelineOptions } from '../../actors/script/assemble.ts'
+import { pipelineOptions } from '../../actors/script/pipeline-options.ts'
 import type { FilterName } from '../../actors/script/types.ts'
 import { listenOptions } from '../../actors/sources/listen.ts'
 import type { OptionSpecs } from '../../runtime/options.ts'
 
-const source = ['types.ts', 'tunnel-types.ts']
+const source = ['types.ts', 'option-types.ts', 'sink-types.ts', 'traffic-types.ts', 'tunnel-types.ts']
   .map(file => readFileSync(new URL(`../../actors/script/${file}`, import.meta.url), 'utf8'))
   .join('\n')
 
 /** The methods of the interfaces of filters, with their comments; of overloads the first. */
 const typed = new Map<string, string>()
-for (const [, text] of source.matchAll(/^interface \w+<V[^\n]*\{\n([\s\S]*?)^\}/gm))
+for (const [, text] of source.matchAll(
+  /^(?:interface \w+|export interface \w+Filters)<V[^{]*\{\n([\s\S]*?)^\}/gm,
+))
   for (const [, comment, name] of (text as string).matchAll(/\/\*\* (.*?) \*\/\n {2}(\w+)[<(]/g))
     typed.set(name as string, comment as string)
 
@@ -46,7 +48,7 @@ const bodyLimit = (options: readonly string[]): string[] => [...options, 'bodyLi
 
 for (const [owner, typedOptions, specs] of [
   ['listen', optionsIn('ListenOptions'), listenOptions],
-  ['pipeline', ['key', 'maxIdle', 'placement'], pipelineOptions],
+  ['pipeline', ['key', 'maxIdle', 'placement', ...optionsIn('ClusterOptions')].sort(), pipelineOptions],
   ['connect', optionsIn('ConnectOptions'), specsOf('connect')],
   ['demuxHTTP', optionsIn('ServerOptions'), specsOf('demuxHTTP')],
   ['serveHTTP', bodyLimit(optionsIn('ServerOptions')), specsOf('serveHTTP')],

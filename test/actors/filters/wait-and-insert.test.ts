@@ -4,6 +4,7 @@ import test from 'ava'
 import { sluice } from '../../../actors/index.ts'
 import { Data, Message, StreamEnd } from '../../../runtime/event.ts'
 import { events, harness } from '../../support/pipeline-harness.ts'
+import { runScript } from '../../support/run-script.ts'
 
 test('wait holds events and asks again with each, until the condition holds', t => {
   let asked = 0
@@ -161,4 +162,60 @@ test('insert refuses what is no event, at load when it is a literal', t => {
       .feed(...events('D:x')).shown,
     ['X:RuntimeError'],
   )
+})
+
+test('wait asks again when a sub-pipeline of the session has put something out, once a turn', t => {
+  let asked = 0
+  const passed: string[] = []
+  const script = sluice({ shared: { user: '' } })
+    .pipeline('main')
+    .fork()
+    .to($ =>
+      $.wait(ctx => {
+        asked++
+        return ctx.shared.user === 'bob'
+      }).handleData(data => void passed.push(data.toString())),
+    )
+    .pipe($ =>
+      $.handleData((data, ctx) => {
+        ctx.shared.user += data.toString()
+      }),
+    )
+  const { open } = harness(t, script)
+  const session = open().feed(...events('D:b'))
+  t.is(asked, 2, 'with the event, and behind what came out of the other pipeline')
+  session.feed(...events('D:', 'D:o'))
+  t.is(asked, 5, 'with each event, and once at the end of the turn')
+  t.deepEqual(passed, [])
+  session.feed(...events('D:b'))
+  t.is(asked, 7)
+  t.deepEqual(passed, ['b', 'o', 'b'])
+  session.feed(...events('D:c'))
+  t.is(asked, 7)
+  t.is(session.waits, null, 'nothing waits, so nothing has to be told')
+})
+
+test('an answer to another request lets a stream go on that waits for it', async t => {
+  const { port: authPort } = await runScript(t, sluice().listen('127.0.0.1:0').serveHTTP(new Message('yes')))
+  const script = sluice({ state: null as { isAllowed?: boolean } | null })
+    .listen('127.0.0.1:0')
+    .demuxHTTP()
+    .to($ =>
+      $.handleMessageStart((_, ctx) => {
+        ctx.state = {}
+      })
+        .fork()
+        .to($ =>
+          $.muxHTTP(() => 'auth')
+            .to($ => $.connect(`127.0.0.1:${authPort}`))
+            .handleMessage((answer, ctx) => {
+              if (ctx.state !== null) ctx.state.isAllowed = answer.body?.toString() === 'yes'
+            }),
+        )
+        .wait(ctx => ctx.state?.isAllowed !== undefined)
+        .replaceMessage((_, ctx) => new Message(`allowed: ${ctx.state?.isAllowed}`)),
+    )
+  const { port } = await runScript(t, script)
+  const answer = await fetch(`http://127.0.0.1:${port}/`)
+  t.is(await answer.text(), 'allowed: true')
 })

@@ -2,9 +2,11 @@
 
 import test from 'ava'
 import fc from 'fast-check'
-import { fromWire, plainCopy, toWire, wireBytes } from '../../../actors/kernel/wire.ts'
+import { fromWire, plainCopy, SentHead, toWire, wireBytes } from '../../../actors/kernel/wire.ts'
+import type { RequestHead } from '../../../runtime/codec/http1/index.ts'
 import { Data, Message } from '../../../runtime/event.ts'
 import { packFrame, unpackFrame } from '../../../runtime/pool/frame.ts'
+import { requestHead } from '../../runtime/codec/http1/support/recorder.ts'
 
 const across = (value: unknown): unknown => unpackFrame(packFrame([value]))[0]
 
@@ -84,4 +86,36 @@ test('a message with nothing in it comes back empty', t => {
 test('the weight of a message is that of its body and a flat guess', t => {
   t.is(wireBytes(new Message({}, 'x'.repeat(1000))), 1256)
   t.is(wireBytes(new Message()), 256)
+})
+
+test('a decoded head that nobody has changed travels as its lines, and arrives as what a copy of it is', t => {
+  const head = requestHead('POST /a?b HTTP/1.1', 'Host: x', 'Via: 1', 'via: 2', 'Content-Length: 0')
+  const wire = toWire(new Message(head, 'body'))
+  t.is(typeof wire[0], 'string')
+  const back = fromWire(across(wire) as ReturnType<typeof toWire>)
+  t.deepEqual(back.head, plainCopy(head))
+})
+
+test('a head that was to be sent is as it was then, whatever is changed after', t => {
+  for (const change of [(head: RequestHead) => head.path, (head: RequestHead) => head.headers.host]) {
+    const head = requestHead('GET /a HTTP/1.1', 'Host: x')
+    change(head)
+    const sent = new SentHead(head)
+    head.path = '/b'
+    head.headers.host = 'y'
+    const { head: back } = fromWire(across(toWire(new Message(sent))) as ReturnType<typeof toWire>)
+    t.deepEqual(back, { protocol: 'HTTP/1.1', method: 'GET', path: '/a', headers: { host: 'x' } })
+  }
+})
+
+test('a changed head is sent as it has become', t => {
+  const head = requestHead('GET /a HTTP/1.1', 'Host: x')
+  head.headers['x-list'] = ['1', '2']
+  const { head: back } = fromWire(across(toWire(new Message(head))) as ReturnType<typeof toWire>)
+  t.deepEqual(back, {
+    protocol: 'HTTP/1.1',
+    method: 'GET',
+    path: '/a',
+    headers: { host: 'x', 'x-list': ['1', '2'] },
+  })
 })

@@ -18,6 +18,20 @@ export const mistakes: readonly Mistake[] = [
     message: /'lgo'; did you mean 'log'\?$/,
   },
   {
+    what: 'a fork that is to spill',
+    script: `.pipeline('main')
+.fork({}, { policy: 'spill' }).to('log') // wrong
+.pipeline('log').dummy()`,
+    code: 'BadOption',
+    message: /no policy 'spill'; .* delivery 'at-least-once', which stores all of it$/,
+  },
+  {
+    what: 'an option of durable pipelines on one that is not',
+    script: `.pipeline('log', { placement: 'cluster', maxDeliver: 3 }).dummy() // wrong`,
+    code: 'BadOption',
+    message: /option 'maxDeliver' of pipeline goes with delivery 'at-least-once'$/,
+  },
+  {
     what: 'a pipeline that nothing is like',
     script: `.pipeline('main')
 .link('xyz') // wrong
@@ -117,7 +131,19 @@ $.handleMessage(() => {}) // wrong
     what: 'a key without a placement',
     script: `.pipeline('a', { key: () => 1 }) // wrong`,
     code: 'BadOption',
-    message: /option 'key' of pipeline goes with placement 'node'$/,
+    message: /option 'key' of pipeline goes with placement 'node' or 'cluster', and here it is 'local'$/,
+  },
+  {
+    what: 'a role without placement cluster',
+    script: `.pipeline('a', { placement: 'node', role: 'log' }) // wrong`,
+    code: 'BadOption',
+    message: /option 'role' of pipeline goes with placement 'cluster', and here it is 'node'$/,
+  },
+  {
+    what: 'a role that is no name',
+    script: `.pipeline('a', { placement: 'cluster', role: 'a b' }) // wrong`,
+    code: 'BadOption',
+    message: /option 'role' of pipeline wants a name of letters, digits, '-' and '_', and got "a b"$/,
   },
   {
     what: 'to() behind a filter that has no sub-pipeline',
@@ -138,7 +164,8 @@ $.handleMessage(() => {}) // wrong
     script: `.pipeline('a')
 .fork().to(8000) // wrong`,
     code: 'BadOption',
-    message: /to\(\) wants the name of a pipeline or \$ => \$…, and got 8000$/,
+    message:
+      /to\(\) wants the name of a pipeline, \$ => \$…, or what pipeline\(\$ => \$…\) gave, and got 8000$/,
   },
   {
     what: 'a second to()',
@@ -191,7 +218,8 @@ $.dumy() // wrong
     what: 'a filter in front of any source',
     script: `.dummy() // wrong`,
     code: 'ScriptError',
-    message: /dummy needs a stream: put listen\(port\), task\(\) or pipeline\(name\) in front of it$/,
+    message:
+      /dummy needs a stream: put listen\(port\), subscribe\(subject\), task\(\), read\(file\) or pipeline\(name\) in front of it$/,
   },
   {
     what: 'an argument too many',

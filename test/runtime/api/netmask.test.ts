@@ -3,8 +3,16 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import test from 'ava'
 import fc from 'fast-check'
-import { formatIPv6, parseIPv4, parseIPv6 } from '../../../runtime/api/ip-address.ts'
 import { Netmask } from '../../../runtime/api/netmask.ts'
+import {
+  formatIPv6,
+  ipBytes,
+  ipBytes16,
+  ipv4Text,
+  ipv6Text,
+  parseIPv4,
+  parseIPv6,
+} from '../../../runtime/codec/ip-address.ts'
 
 const octets = fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 4, maxLength: 4 })
 const groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), {
@@ -110,4 +118,18 @@ test('what is no block is refused', t => {
   t.false(new Netmask('0.0.0.0/0').contains('x'))
   t.false(new Netmask('::/0').contains('1.2.3.4'))
   t.false(new Netmask('::/0').contains(undefined as never))
+})
+
+test('an address goes into bytes and comes back', t => {
+  fc.assert(
+    fc.property(fc.ipV4(), fc.ipV6(), (v4, v6) => {
+      t.is(ipv4Text(ipBytes(v4) as Buffer, 0), v4)
+      t.is(ipv6Text(ipBytes16(v4) as Buffer, 0), formatIPv6(parseIPv6(`::ffff:${v4}`) as number[]))
+      const bytes = ipBytes(v6) as Buffer
+      t.is(bytes.length, 16)
+      t.deepEqual(ipBytes(ipv6Text(bytes, 0)), bytes)
+    }),
+  )
+  for (const text of ['', '1.2.3', '01.2.3.4', 'fe80::1%eth0', '1::2::3', 'example.com'])
+    t.is(ipBytes(text), undefined, text)
 })

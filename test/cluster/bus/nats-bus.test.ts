@@ -1,0 +1,182 @@
+/** What the bus on NATS does when servers die, stand still, lead no more, or do not let it in. Real servers, real signals. */
+
+import test, { type ExecutionContext } from 'ava'
+import type { Bus, BusState, Delivery } from '../../../cluster/bus/bus.ts'
+import { connectBus, startNatsCluster, startNatsServer } from '../../support/nats-server.ts'
+import { Occurrences } from '../../support/occurrences.ts'
+
+const bytes = (text: string): Uint8Array => Buffer.from(text)
+
+/** Settings that notice a silent server within a second. */
+const quick = { pingIntervalMs: 300, connectTimeoutMs: 500 }
+
+const statesOf = (bus: Bus): Occurrences<BusState> => {
+  const states = new Occurrences<BusState>()
+  bus.onState(state => states.add(state))
+  return states
+}
+
+const storeOptions = {
+  subjects: ['kept.>'],
+  retention: 'work',
+  maxBytes: 1024 * 1024,
+  maxAgeMs: 600_000,
+  duplicateWindowMs: 60_000,
+  storage: 'file',
+} as const
+
+test('while the server is away nothing is sent, and after its return subscriptions, watches and consumers go on', async t => {
+  t.timeout(30_000)
+  const server = await startNatsServer(t)
+  const bus = await connectBus(t, server.url)
+  const states = statesOf(bus)
+  const got = new Occurrences<string>()
+  bus.subscribe('subject', message => got.add(Buffer.from(message.payload).toString()))
+  const bucket = await bus.bucket('members')
+  const told = new Occurrences<string>()
+  await bucket.watch(({ key, revision }) => told.add(`${key}@${revision}`))
+  await bucket.put('before', bytes(''))
+  await told.next(text => text === 'before@1')
+  await bus.streams.ensure({ name: 'kept', ...storeOptions, replicas: 1 })
+  const given = new Occurrences<Delivery>()
+  const consumer = { name: 'worker', maxPending: 10, ackWaitMs: 60_000 }
+  await bus.streams.consume('kept', consumer, delivery => given.add(delivery))
+
+  await server.kill()
+  await states.next(state => state === 'disconnected')
+  t.false(bus.publish('subject', bytes('while away')))
+  const away = { code: 'ClusterError' }
+  await t.throwsAsync(bus.streams.publish('kept.a', bytes(''), { id: '1', deadlineMs: 500 }), away)
+  await t.throwsAsync(bus.request('subject', bytes(''), 500), away)
+  await t.throwsAsync(bus.flush(), away)
+
+  await server.start()
+  await states.next(state => state === 'connected')
+  t.true(bus.publish('subject', bytes('back')))
+  t.is(await got.next(), 'back')
+  await bucket.put('after', bytes(''))
+  await told.next(text => text.startsWith('after'))
+  await bus.streams.publish('kept.a', bytes(''), { id: '2', deadlineMs: 5_000 })
+  const delivery = await given.next()
+  await delivery.ack()
+  t.is((await bus.streams.info('kept'))?.messages, 0)
+})
+
+test('what waits for an answer when the server dies fails at once, long before its deadline', async t => {
+  const server = await startNatsServer(t)
+  const bus = await connectBus(t, server.url)
+  bus.subscribe('silent', () => {})
+  const bucket = await bus.bucket('members', { deadlineMs: 60_000 })
+  server.stop()
+  const lost = { code: 'ClusterError', message: /connection .* lost/ }
+  const asked = t.throwsAsync(bus.request('silent', bytes(''), 60_000), lost)
+  const read = t.throwsAsync(bucket.get('key'), lost)
+  await server.kill()
+  await Promise.all([asked, read])
+})
+
+test('a server that stands still is given up; what was sent to it is bounded', async t => {
+  t.timeout(30_000)
+  const server = await startNatsServer(t)
+  const limit = 4 * 1024 * 1024
+  const bus = await connectBus(t, server.url, { ...quick, maxUnseenBytes: limit })
+  const states = statesOf(bus)
+  server.stop()
+  const payload = new Uint8Array(64 * 1024)
+  let sent = 0
+  while (bus.publish('subject', payload)) sent += payload.length
+  t.true(bus.isConnected, 'nobody has noticed yet')
+  t.true(sent <= limit && sent > limit / 2, `${sent} bytes`)
+  await states.next(state => state === 'disconnected')
+  t.false(bus.publish('subject', payload))
+  server.cont()
+  await states.next(state => state === 'connected')
+  const got = new Occurrences<string>()
+  bus.subscribe('again', message => got.add(message.subject))
+  t.true(bus.publish('again', bytes('')))
+  t.is(await got.next(), 'again')
+})
+
+test('with three servers, when the one that leads a stream dies, what was stored is there and all goes on', async t => {
+  t.timeout(60_000)
+  const cluster = await startNatsCluster(t)
+  const bus = await connectBus(t, cluster.url, quick)
+  t.is(bus.replicas, 3)
+  const bucket = await bus.bucket('members')
+  const told = new Occurrences<string>()
+  await bucket.watch(({ key }) => told.add(key))
+  await bus.streams.ensure({ name: 'kept', ...storeOptions, replicas: 3 })
+  await store(bus, 'first')
+  const given = new Occurrences<Delivery>()
+  const consumer = { name: 'worker', maxPending: 10, ackWaitMs: 60_000 }
+  await bus.streams.consume('kept', consumer, delivery => given.add(delivery))
+  await given.next()
+
+  const leader = await cluster.streamLeader('kept')
+  await leader.kill()
+  await store(bus, 'second')
+  const second = await given.next(({ headers }) => headers?.['Nats-Msg-Id'] === 'second')
+  await until(() => second.ack())
+  await until(() => bucket.put('after', bytes('')))
+  await told.next(key => key === 'after')
+  t.is((await until(() => bus.streams.info('kept')))?.messages, 1, 'the first, which nobody has acknowledged')
+})
+
+test('with three servers, one that stands still is left for another', async t => {
+  t.timeout(60_000)
+  const cluster = await startNatsCluster(t)
+  const bus = await connectBus(t, cluster.url, quick)
+  const states = statesOf(bus)
+  const got = new Occurrences<string>()
+  bus.subscribe('subject', message => got.add(message.subject))
+  const ours = cluster.servers.find(server => server.url.endsWith(portOf(bus)))
+  ours?.stop()
+  await states.next(state => state === 'disconnected')
+  await states.next(state => state === 'connected')
+  t.false(ours?.url.endsWith(portOf(bus)))
+  t.true(bus.publish('subject', bytes('')))
+  t.is(await got.next(), 'subject')
+})
+
+/** Stores it as those do who may not lose it: again with the same id, until it is known to be there. */
+const store = (bus: Bus, id: string): Promise<unknown> =>
+  until(() => bus.streams.publish('kept.a', bytes(id), { id, deadlineMs: 1_000 }))
+
+async function until<T>(run: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await run()
+    } catch {
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+  }
+}
+
+/** Which server a bus is with: its connection says so, the contract does not. */
+const portOf = (bus: Bus): string =>
+  (bus as unknown as { connection: { getServer(): string } }).connection
+    .getServer()
+    .split(':')
+    .at(-1) as string
+
+const refused = async (t: ExecutionContext, url: string, text: RegExp): Promise<void> => {
+  const error = await t.throwsAsync(connectBus(t, url, quick))
+  t.is((error as { code?: string }).code, 'ClusterError')
+  t.regex(error?.message ?? '', text)
+}
+
+test('a server that is not there, or does not let us in, is named with the reason', async t => {
+  t.timeout(30_000)
+  await refused(t, 'nats://127.0.0.1:1', /127\.0\.0\.1:1.*refused/)
+  const server = await startNatsServer(t, { config: 'authorization { user: ana, password: secret }' })
+  await refused(t, server.url, /Authorization/)
+  await refused(t, `nats://ana:wrong@127.0.0.1:${server.port}`, /Authorization/)
+  const bus = await connectBus(t, `nats://ana:secret@127.0.0.1:${server.port}`)
+  t.true(bus.isConnected)
+})
+
+test('a token opens the door', async t => {
+  const server = await startNatsServer(t, { config: 'authorization { token: "s3cret" }' })
+  const bus = await connectBus(t, `nats://s3cret@127.0.0.1:${server.port}`)
+  t.true(bus.isConnected)
+})

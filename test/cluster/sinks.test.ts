@@ -1,0 +1,177 @@
+/** Sinks in a process of their own: it drains, reloads, tells of them, and is killed. */
+
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import ava, { type ExecutionContext } from 'ava'
+import type { StrictElasticsearch } from '../support/elasticsearch/index.ts'
+import { startElasticsearch } from '../support/elasticsearch.ts'
+import { Occurrences } from '../support/occurrences.ts'
+import { makeFolder, makeScript, type SluiceProcess, startSluice } from '../support/sluice.ts'
+
+const test = ava.serial
+const dataStream = 'logs-traffic-default'
+
+/** Answers each request and logs it under an id that the request gives. */
+const logging = (sink: string): string => `
+import { Message, sluice } from 'sluice'
+export default sluice()
+  .listen('127.0.0.1:0')
+  .demuxHTTP().to($ => $
+    .fork().to($ => $
+      .replaceMessage(msg => new Message({ id: msg.head.headers['x-id'] }, JSON.stringify({
+        '@timestamp': new Date().toISOString(), path: msg.head.path, event: { id: msg.head.headers['x-id'] },
+      })))
+      .sink(${sink}))
+    .replaceMessage(new Message({ status: 200 }, 'ok')))
+`
+
+const toElasticsearch = (server: StrictElasticsearch, more: object = {}): string =>
+  `'elasticsearch', ${JSON.stringify({ node: server.url, dataStream, answers: false, retryDelay: '5ms', maxRetryDelay: '50ms', ...more })}`
+
+async function request(port: number, id: string): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${port}/${id}`, {
+    headers: { 'x-id': id, connection: 'close' },
+  })
+  await response.text()
+}
+
+async function requests(port: number, count: number, first = 0): Promise<void> {
+  for (let i = 0; i < count; i++) await request(port, `id-${first + i}`)
+}
+
+async function start(
+  t: ExecutionContext,
+  script: string,
+  ...options: string[]
+): Promise<{ sluice: SluiceProcess; port: number }> {
+  const sluice = startSluice(t, [script, ...options])
+  return { sluice, port: await sluice.port() }
+}
+
+/** Resolves when the server has so many documents. */
+async function untilStored(server: StrictElasticsearch, documents: number): Promise<void> {
+  const seen = new Occurrences<unknown>()
+  server.onRequest = request => seen.add(request)
+  while (server.documents(dataStream).size < documents) await seen.next()
+}
+
+/** Resolves when an entry is in the files of a disk buffer. */
+async function untilOnDisk(folder: string, id: string): Promise<void> {
+  const isThere = (): boolean =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter(name => name.endsWith('.segment'))
+      .some(name => readFileSync(join(folder, name), 'utf8').includes(`["${id}",`))
+  while (!isThere()) await new Promise(resolve => setImmediate(resolve))
+}
+
+test('what a process was given is written before it ends', async t => {
+  const server = await startElasticsearch(t)
+  const script = makeScript(t, logging(toElasticsearch(server, { batchInterval: '1h' })))
+  const { sluice, port } = await start(t, script, '--threads=2')
+  await requests(port, 40)
+  t.is(server.documents(dataStream).size, 0)
+  sluice.signal('SIGTERM')
+  t.is((await sluice.exited).code, 0)
+  t.is(server.documents(dataStream).size, 40)
+})
+
+test('a process whose sink cannot be written ends within the time it has to drain', async t => {
+  const server = await startElasticsearch(t)
+  await server.away()
+  const script = makeScript(t, logging(toElasticsearch(server)))
+  const { sluice, port } = await start(t, script, '--drain-timeout=1')
+  await requests(port, 5)
+  await sluice.line(/SinkTroubled/)
+  const sinceMs = performance.now()
+  sluice.signal('SIGTERM')
+  t.is((await sluice.exited).code, 0)
+  t.true(performance.now() - sinceMs < 5000)
+})
+
+test('a process without answers to wait for is not held up by what its sinks wait for', async t => {
+  const server = await startElasticsearch(t)
+  const script = makeScript(t, logging(toElasticsearch(server, { answers: true, batchInterval: '100ms' })))
+  const { sluice, port } = await start(t, script)
+  await requests(port, 10)
+  sluice.signal('SIGTERM')
+  t.is((await sluice.exited).code, 0)
+  t.is(server.documents(dataStream).size, 10)
+})
+
+test('after a reload the sink of the old script writes what it has, and the ledger goes on', async t => {
+  const server = await startElasticsearch(t)
+  const script = makeScript(t, logging(toElasticsearch(server, { batchInterval: '200ms' })))
+  const sluice = startSluice(t, [script, '--admin-port=0'])
+  const admin = /http:\S+/.exec((await sluice.line(/^Admin on/)).message)?.[0]
+  const port = await sluice.port()
+  await requests(port, 10)
+  writeFileSync(script, `${readFileSync(script, 'utf8')}\n// Another one.\n`)
+  sluice.signal('SIGHUP')
+  await sluice.line(/Reloaded/)
+  await requests(port, 10, 10)
+  await untilStored(server, 20)
+  const status = JSON.parse(await (await fetch(`${admin}/api/v1/status`)).text())
+  const rows = status.threads[0].edges.filter(({ kind }: { kind: string }) => kind === 'sink')
+  t.is(rows.length, 1)
+  t.is(rows[0].accepted, 20)
+  t.true(status.threads[0].sinks.length >= 1)
+  const metrics = await (await fetch(`${admin}/metrics`)).text()
+  t.regex(metrics, /sluice_edge_accepted_total\{[^}]*kind="sink"[^}]*\} 20/)
+})
+
+test('documents go to the standard output and to a file as lines', async t => {
+  const toStdout = await start(
+    t,
+    makeScript(t, logging(`'stdout', { batchInterval: '10ms', answers: false }`)),
+    '--threads=2',
+  )
+  await requests(toStdout.port, 20)
+  toStdout.sluice.signal('SIGTERM')
+  await toStdout.sluice.exited
+  const idsOf = (lines: string): string[] =>
+    lines
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line).event.id)
+      .sort()
+  const expected = Array.from({ length: 20 }, (_, i) => `id-${i}`).sort()
+  t.deepEqual(idsOf(toStdout.sluice.stdout), expected)
+  const path = join(makeFolder(t), 'traffic.jsonl')
+  const options = JSON.stringify({ path, maxFileSize: '10m', answers: false })
+  const toFile = await start(t, makeScript(t, logging(`'file', ${options}`)), '--threads=2')
+  await requests(toFile.port, 20)
+  toFile.sluice.signal('SIGTERM')
+  await toFile.sluice.exited
+  t.deepEqual(idsOf(readFileSync(path, 'utf8')), expected)
+})
+
+test('a process that is killed while the server is away: the next one writes what it had on disk', async t => {
+  const server = await startElasticsearch(t)
+  const bufferPath = makeFolder(t)
+  const script = makeScript(t, logging(toElasticsearch(server, { bufferPath, batchInterval: '20ms' })))
+  const first = await start(t, script, '--threads=2')
+  await requests(first.port, 30)
+  await untilStored(server, 30)
+  await server.away()
+  await requests(first.port, 60, 30)
+  await untilOnDisk(bufferPath, 'id-89')
+  first.sluice.signal('SIGKILL')
+  await first.sluice.exited
+  await server.back()
+  const stored = untilStored(server, 90)
+  const second = await start(t, script, '--threads=1')
+  await stored
+  t.is(server.documents(dataStream).size, 90)
+  second.sluice.signal('SIGTERM')
+  t.is((await second.sluice.exited).code, 0)
+})
+
+test('options that cannot be used keep the script from being taken', async t => {
+  const script = makeScript(
+    t,
+    logging(`'elasticsearch', { node: 'http://a', index: 'x', bufferPaht: '/tmp' } as never`),
+  )
+  const sluice = startSluice(t, [script])
+  t.not((await sluice.exited).code, 0)
+  t.regex(sluice.stderr, /did you mean 'bufferPath'\?/)
+})
