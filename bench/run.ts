@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type ClusterReport, runCluster } from './cluster/run.ts'
 import { temporaryDirectory } from './harness/directory.ts'
 import { describeMachine, requireTools } from './harness/machine.ts'
 import { runMicro } from './harness/micro.ts'
@@ -19,12 +20,7 @@ process.on('SIGINT', () => process.exit(130))
 process.on('SIGTERM', () => process.exit(143))
 
 try {
-  await main(
-    parseOptions(
-      process.argv.slice(2),
-      WORKLOADS.map(workload => workload.name),
-    ),
-  )
+  await main(parseOptions(process.argv.slice(2), [...WORKLOADS.map(workload => workload.name), 'cluster']))
 } catch (error) {
   progress('')
   process.stderr.write(`${(error as Error).message}\n`)
@@ -39,11 +35,21 @@ async function main(options: BenchOptions): Promise<void> {
   requireTools()
   const header = runHeader(options)
   const notes: string[] = []
-  const wanted = WORKLOADS.filter(({ name }) => options.only === undefined || options.only.has(name))
+  const wanted = WORKLOADS.filter(({ name }) => isWanted(name, options))
   const workloads = wanted.length > 0 ? await runWorkloads(wanted, options, notes) : []
+  const cluster = isWanted('cluster', options) ? await runClusters(options) : undefined
   const micro = options.micro ? await runMicro(progress) : []
   progress('')
-  write({ ...header, machine: describeMachine(), workloads, micro, notes }, options.out)
+  write({ ...header, machine: describeMachine(), workloads, cluster, micro, notes }, options.out)
+}
+
+function isWanted(name: string, { only }: BenchOptions): boolean {
+  return only === undefined || only.has(name)
+}
+
+async function runClusters({ rounds, seconds, connections }: BenchOptions): Promise<ClusterReport> {
+  await using origin = await startOrigin(temporaryDirectory('bench-cluster'))
+  return await runCluster({ rounds, seconds, connections, origin: origin.port, progress })
 }
 
 async function runWorkloads(

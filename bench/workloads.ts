@@ -1,9 +1,10 @@
+import { jsonLoad } from './harness/json-load.ts'
 import { hostsOfLoad } from './harness/many-hosts.ts'
 import { JSON_BODY, LARGE_BYTES, rewriteJSON, SMALL_BODY, TEXT_BODY } from './peers/bodies.ts'
 import * as configs from './peers/configs.ts'
 import type { Plan } from './peers/start.ts'
 
-export type Metric = 'cpuUs' | 'p50Ms' | 'p99Ms' | 'megabytesPerSecond' | 'requestsPerSecond'
+export type Metric = 'cpuUs' | 'threadCpuUs' | 'p50Ms' | 'p99Ms' | 'megabytesPerSecond' | 'requestsPerSecond'
 
 /** What Sluice has promised of a workload, against the base of that workload in the same run. */
 export type Target = {
@@ -11,6 +12,8 @@ export type Target = {
   readonly text: string
   /** Another server to be measured against than the base of the workload. */
   readonly against?: string
+  /** The server that it was promised of; without it, every one of ours. */
+  readonly server?: string
 } & (
   | { readonly ratioAtMost: number }
   | { readonly ratioAtLeast: number }
@@ -40,6 +43,12 @@ export interface Workload {
 const sluice = (script: string): Record<string, Plan> => ({
   sluice: { kind: 'sluice', script, transport: 'auto' },
   'sluice-net': { kind: 'sluice', script, transport: 'net' },
+})
+const traced = (share: string, ...more: string[]): Plan => ({
+  kind: 'sluice',
+  script: 'proxy.ts',
+  transport: 'auto',
+  tracing: [`--trace-sample=${share}`, ...more],
 })
 const nginx = (config: (place: configs.Place) => string): Plan => ({ kind: 'nginx', config })
 const haproxy = (config: (place: configs.Place) => string): Plan => ({ kind: 'haproxy', config })
@@ -107,6 +116,50 @@ export const WORKLOADS: readonly Workload[] = [
     targets: [cpu(1.8)],
   },
   {
+    name: 'log-elasticsearch',
+    title: 'Proxy that writes each exchange, with 1 KiB of JSON each way, to Elasticsearch',
+    path: '/json',
+    bodyBytes: JSON_BODY.length,
+    lua: jsonLoad,
+    collector: true,
+    base: 'sluice',
+    servers: {
+      sluice: { kind: 'sluice', script: 'proxy.ts', transport: 'auto' },
+      'sluice-log': { kind: 'sluice', script: 'log-elasticsearch.ts', transport: 'auto' },
+    },
+    targets: [
+      {
+        metric: 'threadCpuUs',
+        text: 'CPU per request of the thread that carries it',
+        differenceAtMost: 8,
+        server: 'sluice-log',
+      },
+    ],
+  },
+  {
+    name: 'trace',
+    title: 'Proxy with tracing: compiled in and never chosen, of 1 % of the requests, of all',
+    ...small,
+    base: 'sluice',
+    servers: {
+      sluice: { kind: 'sluice', script: 'proxy.ts', transport: 'auto' },
+      'sluice-trace-0': traced('0'),
+      'sluice-trace-1': traced('0.01'),
+      'sluice-trace-100': traced('1'),
+      'sluice-trace-keep': traced('0', '--trace-keep=errors,slow:1s'),
+    },
+    targets: [
+      { metric: 'cpuUs', text: 'CPU per request', ratioAtMost: 1.02, server: 'sluice-trace-0' },
+      { metric: 'cpuUs', text: 'CPU per request', ratioAtMost: 1.04, server: 'sluice-trace-1' },
+      {
+        metric: 'threadCpuUs',
+        text: 'CPU per request of the thread that carries it',
+        ratioAtMost: 1.6,
+        server: 'sluice-trace-100',
+      },
+    ],
+  },
+  {
     name: 'large',
     title: '1 MiB responses through the proxy',
     path: '/1m',
@@ -157,6 +210,20 @@ export const WORKLOADS: readonly Workload[] = [
     base: 'nginx',
     servers: { nginx: nginx(configs.nginxGzip), haproxy: haproxy(configs.haproxyGzip), ...sluice('gzip.ts') },
     targets: [],
+  },
+  {
+    name: 'mirror',
+    title: 'Latency at 1,000 requests/s, all of which are mirrored to a service that is of no use',
+    ...small,
+    rate: 1000,
+    base: 'sluice',
+    servers: {
+      sluice: { kind: 'sluice', script: 'proxy.ts', transport: 'auto' },
+      'mirror-dead': { kind: 'sluice', script: 'mirror-dead.ts', transport: 'auto' },
+      'mirror-stalled': { kind: 'sluice', script: 'mirror-stalled.ts', transport: 'auto' },
+      'mirror-slow': { kind: 'sluice', script: 'mirror-slow.ts', transport: 'auto' },
+    },
+    targets: [{ metric: 'p99Ms', text: 'p99 latency', ratioAtMost: 1.05 }],
   },
   {
     name: 'sidecar',

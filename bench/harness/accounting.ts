@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** What a server and everything it started have used so far, by the kernel's own books. */
 export interface Usage {
   readonly cpuUs: number
+  /** Of the threads that carry the traffic, where the process says which they are; else of all. */
+  readonly threadCpuUs: number
   readonly rssMb: number
 }
 
@@ -38,21 +40,25 @@ export function descendants(root: number): number[] {
 /** CPU time and memory of a process tree. Processes that end meanwhile count as far as their parent knows of them. */
 export function usage(root: number): Usage {
   let cpuUs = 0
+  let threadCpuUs = 0
   let rssKb = 0
   for (const pid of descendants(root)) {
     const stat = readProc(`/proc/${pid}/stat`)
     if (stat === undefined) continue
     // stat counts in ticks of 10 ms but remembers ended threads; schedstat counts in ns but only threads that live.
     cpuUs += Math.max(parseStat(stat).ticks * TICK_US, threadNs(pid) / 1000)
+    threadCpuUs += threadNs(pid, 'WorkerThread') / 1000
     rssKb += Number(/^VmRSS:\s+(\d+)/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1] ?? 0)
   }
-  return { cpuUs, rssMb: rssKb / 1024 }
+  return { cpuUs, threadCpuUs: threadCpuUs === 0 ? cpuUs : threadCpuUs, rssMb: rssKb / 1024 }
 }
 
-function threadNs(pid: number): number {
+/** Of the threads that live; of those with this name, if one is given. */
+function threadNs(pid: number, name?: string): number {
   let ns = 0
   try {
     for (const tid of readdirSync(`/proc/${pid}/task`)) {
+      if (name !== undefined && readProc(`/proc/${pid}/task/${tid}/comm`)?.trim() !== name) continue
       ns += Number(readProc(`/proc/${pid}/task/${tid}/schedstat`)?.split(' ')[0] ?? 0)
     }
   } catch {

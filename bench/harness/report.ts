@@ -1,3 +1,4 @@
+import type { ClusterReport } from '../cluster/run.ts'
 import type { Workload } from '../workloads.ts'
 import type { Machine } from './machine.ts'
 import type { MicroResult } from './micro.ts'
@@ -17,6 +18,7 @@ export interface Report {
     readonly verdicts: readonly Verdict[]
     readonly samples: unknown
   }[]
+  readonly cluster?: ClusterReport | undefined
   readonly micro: readonly MicroResult[]
   readonly notes: readonly string[]
 }
@@ -33,13 +35,14 @@ export function runHeader(
 /** The report for people: verdicts, then one table per workload, then the method. */
 export function markdown(report: Report): string {
   const parts = ['# Benchmarks', description(report)]
-  const verdicts = report.workloads.flatMap(entry => entry.verdicts)
+  const verdicts = [...report.workloads.flatMap(entry => entry.verdicts), ...(report.cluster?.verdicts ?? [])]
   if (verdicts.length > 0) parts.push('## Targets', verdictTable(verdicts))
   for (const entry of report.workloads)
     parts.push(`## ${entry.workload.name}: ${entry.workload.title}`, table(entry))
+  for (const { title, rows } of report.cluster?.tables ?? []) parts.push(`## ${title}`, grid(rows, 1))
   if (report.micro.length > 0) parts.push('## Micro', microList(report.micro))
-  if (report.notes.length > 0)
-    parts.push('## Notes', report.notes.map(note => `- ${oneLine(note)}`).join('\n'))
+  const notes = [...report.notes, ...(report.cluster?.notes ?? [])]
+  if (notes.length > 0) parts.push('## Notes', notes.map(note => `- ${oneLine(note)}`).join('\n'))
   return `${parts.join('\n\n')}\n`
 }
 

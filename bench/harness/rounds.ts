@@ -17,6 +17,8 @@ export interface Sample {
   readonly megabytesPerSecond: number
   /** CPU time per request, by the kernel's accounting of the server's own processes. */
   readonly cpuUs: number
+  /** The same of the threads that carry the traffic. */
+  readonly threadCpuUs: number
   /** The share of its core the server used: below 1 the load side was the limit, not the server. */
   readonly busy: number
   readonly p50Ms: number
@@ -103,9 +105,14 @@ async function enter(
 ): Promise<Contestant> {
   if (plan.kind === 'direct')
     return { name, port: around.origin, pid: around.originPid, collector: undefined }
-  const needsCollector = workload.collector === true && plan.kind === 'sluice'
+  const needsCollector = workload.collector === true && plan.kind === 'sluice' && /^log/.test(plan.script)
   const collector = needsCollector ? stack.use(await startCollector()) : undefined
-  const env = collector ? { COLLECTOR: `127.0.0.1:${collector.port}` } : {}
+  const isTraced = plan.kind === 'sluice' && plan.tracing !== undefined
+  const traces = isTraced ? stack.use(await startCollector()) : undefined
+  const env = {
+    ...(collector && { COLLECTOR: `127.0.0.1:${collector.port}` }),
+    ...(traces && { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${traces.port}` }),
+  }
   const { port, pid } = stack.use(await startPlan({ name, plan, around, env }))
   return { name, port, pid, collector }
 }
@@ -124,14 +131,23 @@ async function load(
   const result = rate === undefined ? await runWrk(target) : await runOpenLoop({ ...target, rate })
   const elapsedUs = (performance.now() - beganMs) * 1000
   const after = usage(pid)
-  return sampleOf(result, { cpuUs: after.cpuUs - before.cpuUs, elapsedUs, rssMb: after.rssMb })
+  return sampleOf(result, {
+    cpuUs: after.cpuUs - before.cpuUs,
+    threadCpuUs: after.threadCpuUs - before.threadCpuUs,
+    elapsedUs,
+    rssMb: after.rssMb,
+  })
 }
 
-function sampleOf(result: LoadResult, used: { cpuUs: number; elapsedUs: number; rssMb: number }): Sample {
+function sampleOf(
+  result: LoadResult,
+  used: { cpuUs: number; threadCpuUs: number; elapsedUs: number; rssMb: number },
+): Sample {
   return {
     requestsPerSecond: result.requests / result.seconds,
     megabytesPerSecond: result.megabytes / result.seconds,
     cpuUs: used.cpuUs / Math.max(result.requests, 1),
+    threadCpuUs: used.threadCpuUs / Math.max(result.requests, 1),
     busy: used.cpuUs / used.elapsedUs,
     p50Ms: result.p50Ms,
     p99Ms: result.p99Ms,

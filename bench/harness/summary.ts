@@ -28,6 +28,7 @@ export function summarize(samples: readonly Sample[]): Summary {
   const of = (metric: keyof Sample) => median(samples.map(sample => sample[metric]))
   return {
     cpuUs: of('cpuUs'),
+    threadCpuUs: of('threadCpuUs'),
     p50Ms: of('p50Ms'),
     p99Ms: of('p99Ms'),
     megabytesPerSecond: of('megabytesPerSecond'),
@@ -44,18 +45,20 @@ export function summarize(samples: readonly Sample[]): Summary {
 export function judge(workload: Workload, summaries: Readonly<Record<string, Summary>>): Verdict[] {
   const ours = Object.keys(workload.servers).filter(name => workload.servers[name]?.kind === 'sluice')
   return ours.flatMap(server =>
-    workload.targets.map(target => {
-      const { limit, isMet, measure, show } = comparison(target)
-      const peer = target.against ?? workload.base
-      const base = summaries[peer]
-      const row = { workload: workload.name, server, text: target.text, target: `${limit} ${peer}` }
-      const summary = summaries[server]
-      const value = base && summary ? measure(summary[target.metric], base[target.metric]) : Number.NaN
-      if (!summary || Number.isNaN(value)) return { ...row, measured: '–', value, verdict: 'not measured' }
-      const isGood = isMet(value) && summary.errors === 0
-      const measured = summary.errors > 0 ? `${show(value)}, ${summary.errors} errors` : show(value)
-      return { ...row, measured, value, verdict: isGood ? 'PASS' : 'MISS' }
-    }),
+    workload.targets
+      .filter(target => target.server === undefined || target.server === server)
+      .map(target => {
+        const { limit, isMet, measure, show } = comparison(target)
+        const peer = target.against ?? workload.base
+        const base = summaries[peer]
+        const row = { workload: workload.name, server, text: target.text, target: `${limit} ${peer}` }
+        const summary = summaries[server]
+        const value = base && summary ? measure(summary[target.metric], base[target.metric]) : Number.NaN
+        if (!summary || Number.isNaN(value)) return { ...row, measured: '–', value, verdict: 'not measured' }
+        const isGood = isMet(value) && summary.errors === 0
+        const measured = summary.errors > 0 ? `${show(value)}, ${summary.errors} errors` : show(value)
+        return { ...row, measured, value, verdict: isGood ? 'PASS' : 'MISS' }
+      }),
   )
 }
 
@@ -80,10 +83,11 @@ function comparison(target: Target): Comparison {
     return { ...ratio, limit: `≥ ${least.toFixed(2)} ×`, isMet: value => value >= least }
   }
   const { differenceAtMost: most } = target
+  const unit = target.metric.endsWith('Us') ? 'µs' : 'ms'
   return {
-    limit: `≤ ${most} ms above`,
+    limit: `≤ ${most} ${unit} above`,
     measure: (ours, base) => ours - base,
     isMet: value => value <= most,
-    show: value => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)} ms`,
+    show: value => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)} ${unit}`,
   }
 }

@@ -6,64 +6,10 @@
 import { Buffer } from 'node:buffer'
 import { sluice } from '../../actors/index.ts'
 import { ThreadHost } from '../../actors/thread-host.ts'
-import type { Data } from '../../runtime/event.ts'
 import { noLog } from '../../runtime/log.ts'
-import type { Connection, ConnectionHandler, Transport } from '../../runtime/net/transport.ts'
-import { turn } from '../../runtime/turn.ts'
+import { type MemoryConnection, MemoryTransport } from '../harness/memory-transport.ts'
 
-/** A connection that swallows what is written, and is fed by the benchmark. */
-class MemoryConnection implements Connection {
-  handler: ConnectionHandler
-  readonly remote = { address: '127.0.0.1', port: 1 }
-  readonly local = { address: '127.0.0.1', port: 2 }
-  readonly tls = undefined
-  readonly queuedBytes = 0
-  readonly receivedBytes = 0
-  sentBytes = 0
-
-  constructor(handler: ConnectionHandler) {
-    this.handler = handler
-  }
-
-  feed(bytes: Buffer): void {
-    turn.begin(this)
-    this.handler.data(bytes, 0, bytes.length)
-    turn.end()
-  }
-
-  write(data: Data): void {
-    this.sentBytes += data.size
-  }
-
-  writeLatin1(text: string): void {
-    this.sentBytes += text.length
-  }
-
-  end(): void {}
-  destroy(): void {}
-  reset(): void {}
-  pause(): void {}
-  resume(): void {}
-}
-
-const idle: ConnectionHandler = { opened() {}, data() {}, ended() {}, drained() {}, closed() {} }
-let accept: (connection: Connection) => void = () => {}
-let upstream: MemoryConnection | undefined
-
-const transport: Transport = {
-  name: 'handle',
-  async listen(_options, accepted) {
-    accept = accepted
-    return { local: { address: '127.0.0.1', port: 1 }, close() {} }
-  },
-  connect(_options, handler) {
-    const connection = new MemoryConnection(handler)
-    upstream = connection
-    queueMicrotask(() => handler.opened())
-    return connection
-  },
-}
-
+const transport = new MemoryTransport()
 const request = Buffer.from(
   'GET /catalog/items?page=2 HTTP/1.1\r\nHost: shop.example:8000\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n',
 )
@@ -87,13 +33,7 @@ await host.start(
 )
 // As many connections as the end-to-end benchmark has, so that objects age alike.
 const pairs: { client: MemoryConnection; upstream: MemoryConnection }[] = []
-for (let i = 0; i < 64; i++) {
-  const client = new MemoryConnection(idle)
-  accept(client)
-  client.feed(request)
-  await Promise.resolve()
-  pairs.push({ client, upstream: upstream as MemoryConnection })
-}
+for (let i = 0; i < 64; i++) pairs.push(await transport.pair(request))
 for (const { upstream } of pairs) upstream.feed(response)
 
 function round(exchanges: number): number {

@@ -11,12 +11,12 @@ import { sluice } from '../../actors/index.ts'
 import { Actor } from '../../actors/kernel/actor.ts'
 import { type ActorRef, Ask } from '../../actors/kernel/ref.ts'
 import type { RemoteActors } from '../../actors/kernel/remote.ts'
-import { NodeHost } from '../../actors/node-host.ts'
 import type { Program, Surroundings } from '../../actors/program.ts'
 import { assemble } from '../../actors/script/assemble.ts'
 import { definitionOf } from '../../actors/script/builder.ts'
 import type { ScriptDefinition } from '../../actors/script/script-definition.ts'
 import { Session } from '../../actors/session.ts'
+import { NodeHost } from '../../actors/shared/node-host.ts'
 import { Data, MessageStart, messageEnd } from '../../runtime/event.ts'
 import { noLog } from '../../runtime/log.ts'
 import { netTransport } from '../../runtime/net/node-net.ts'
@@ -71,7 +71,7 @@ const surroundings = (nodeHost: NodeHost): Surroundings => ({
   thread: { id: 0, concurrency: 1 },
   log: noLog,
   explain: fault => fault.message,
-  nodePipelines: nodeHost,
+  sharedPipelines: nodeHost,
   acquireSocket: async (_address, port) => ({ port }),
 })
 
@@ -156,7 +156,7 @@ async function measureRemote(): Promise<void> {
   const mesh = new Mesh(0)
   const session = hostShared(mesh, 0, 2, () => {})
   mesh.connect(1, 1, port1)
-  const { remote } = session.program.surroundings.nodePipelines as NodeHost
+  const { remote } = session.program.surroundings.sharedPipelines as NodeHost
   const ref: ActorRef<unknown> = await (remote as RemoteActors).find(1, 'counter', 60_000)
   const message = { to: 'log/7', from: 'session/123', body: new Uint8Array(100) }
   for (const perTurn of [1, 64]) {
@@ -202,7 +202,7 @@ function serve(port: MessagePort): void {
   const mesh = new Mesh(1)
   const session = hostShared(mesh, 1, 2, () => {})
   const counter = new Counter()
-  ;(session.program.surroundings.nodePipelines as NodeHost).remote?.register('counter', counter)
+  ;(session.program.surroundings.sharedPipelines as NodeHost).remote?.register('counter', counter)
   mesh.connect(0, 1, port)
   parentPort?.ref()
 }

@@ -5,11 +5,16 @@ import { freePort, LOAD_CORE, SERVER_CORE, type Server, startServer, versionOf }
 import { JSON_BODY, LARGE_BYTES, SMALL_BODY, TEXT_BODY } from './bodies.ts'
 import { nginxOrigin, type Place } from './configs.ts'
 
-/** How one server of a workload is made. Paths of scripts are relative to bench/scripts/. */
+/** How one server of a workload is made. Paths of scripts are relative to bench/scripts/. `tracing` exports, by these options. */
 export type Plan =
   | { readonly kind: 'nginx' | 'haproxy'; readonly config: (place: Place) => string }
   | { readonly kind: 'node'; readonly role: string }
-  | { readonly kind: 'sluice'; readonly script: string; readonly transport: 'auto' | 'net' }
+  | {
+      readonly kind: 'sluice'
+      readonly script: string
+      readonly transport: 'auto' | 'net'
+      readonly tracing?: readonly string[]
+    }
   | { readonly kind: 'direct' }
 
 /** What all servers of a run share. */
@@ -64,6 +69,7 @@ function commandOf(plan: StartOptions['plan'], place: Place, nodeArgs: readonly 
         '--threads=1',
         `--transport=${plan.transport}`,
         '--log-level=warn',
+        ...(plan.tracing ?? []),
       ]
   }
 }
