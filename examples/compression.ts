@@ -8,20 +8,14 @@
 import { os, sluice } from 'sluice'
 
 const target = os.env.TARGET ?? 'localhost:8080'
-const methods = ['zstd', 'br', 'gzip'] as const
 
-export default sluice({ accepts: '' })
+export default sluice()
   .listen(Number(os.env.PORT ?? 8000))
   .demuxHTTP()
   .to($ =>
-    $.handleMessageStart(({ head }, ctx) => {
-      ctx.accepts = head.headers['accept-encoding'] ?? ''
-    })
-      .muxHTTP()
+    $.muxHTTP()
       .to($ => $.connect(target))
-      .compressHTTP(({ head }, ctx) =>
-        String(head.headers['content-type']).startsWith('image/')
-          ? null
-          : methods.find(method => ctx.accepts.includes(method)),
+      .compressHTTP(({ head }) =>
+        String(head.headers['content-type']).startsWith('image/') ? null : ['zstd', 'br', 'gzip'],
       ),
   )

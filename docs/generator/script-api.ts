@@ -69,6 +69,7 @@ export const sections: readonly Section[] = [
   ...sectionsOf(api).map(section =>
     section.names.includes('dataJSON') ? { ...section, title: 'JSON', names: ['DataJSON'] } : section,
   ),
+  { title: 'pipeline', file: 'actors/script/builder.ts', names: ['pipeline'] },
   { title: 'Hub', file: 'actors/filters/compose/swap.ts', names: ['Hub'] },
   { title: 'VerbatimString', file: 'runtime/codec/resp/values.ts', names: ['VerbatimString'] },
 ]
