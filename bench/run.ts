@@ -74,7 +74,7 @@ async function runWorkloads(
         .map(([name, samples]) => [name, summarize(samples)]),
     )
     const { name, title, base, path } = workload
-    const verdicts = judge(workload, summaries).filter(verdict => isWanted(verdict.server))
+    const verdicts = judge(workload, result.samples).filter(verdict => isWanted(verdict.server))
     entries.push({ workload: { name, title, base, path }, summaries, verdicts, samples: result.samples })
   }
   return entries

@@ -32,6 +32,8 @@ export interface Workload {
   readonly bodyBytes: number
   /** Requests per second when the load is an open loop; else a closed one. */
   readonly rate?: number
+  /** As many rounds as are asked for, so many times: for targets that are small differences. */
+  readonly roundsTimes?: number
   /** Sluice's scripts log to a collector, whose count must agree. */
   readonly collector?: boolean
   /** The server that ratios are taken to. */
@@ -140,6 +142,7 @@ export const WORKLOADS: readonly Workload[] = [
     name: 'trace',
     title: 'Proxy with tracing: compiled in and never chosen, of 1 % of the requests, of all',
     ...small,
+    roundsTimes: 4,
     base: 'sluice',
     servers: {
       sluice: { kind: 'sluice', script: 'proxy.ts', transport: 'auto' },

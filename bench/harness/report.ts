@@ -1,9 +1,9 @@
 import type { ClusterReport } from '../cluster/run.ts'
-import type { Workload } from '../workloads.ts'
+import type { Metric, Workload } from '../workloads.ts'
 import type { Machine } from './machine.ts'
 import type { MicroResult } from './micro.ts'
 import type { BenchOptions } from './options.ts'
-import type { Summary, Verdict } from './summary.ts'
+import { paired, type SamplesByServer, type Summary, type Verdict } from './summary.ts'
 
 /** One run, as bench/results/<timestamp>.json holds it. */
 export interface Report {
@@ -16,7 +16,7 @@ export interface Report {
     readonly workload: Pick<Workload, 'name' | 'title' | 'base' | 'path'>
     readonly summaries: Readonly<Record<string, Summary>>
     readonly verdicts: readonly Verdict[]
-    readonly samples: unknown
+    readonly samples: SamplesByServer
   }[]
   readonly cluster?: ClusterReport | undefined
   readonly micro: readonly MicroResult[]
@@ -57,7 +57,7 @@ function description({ machine, when, rounds, seconds, connections }: Report): s
 - Method: each server alone on core 0 with one thread, load generator and origin on core 1; ${connections} keep-alive
   connections; one warm-up and ${rounds} measured rounds of ${seconds} s, servers in rotating order; medians. CPU per
   request is the kernel's account of the server's own processes and threads, divided by the requests answered.
-- "×" columns are ratios to the first named base. "sluice" is the default transport, "sluice-net" the one on \`node:net\`.`
+- "×" columns and targets are medians of the ratios to the base (or differences from it) within each round. "sluice" is the default transport, "sluice-net" the one on \`node:net\`.`
 }
 
 export function verdictTable(verdicts: readonly Verdict[]): string {
@@ -65,23 +65,24 @@ export function verdictTable(verdicts: readonly Verdict[]): string {
   return grid([['workload', 'server', 'measure', 'target', 'measured', ''], ...rows], 4)
 }
 
-function table({ workload, summaries }: Entry): string {
-  const base = summaries[workload.base]
+function table({ workload, summaries, samples }: Entry): string {
+  const base = samples[workload.base] ?? []
   const isLarge = workload.path === '/1m'
   const header = ['server', isLarge ? 'MB/s' : 'req/s', '×', isLarge ? 'CPU µs/MiB' : 'CPU µs/req', '×', '±']
   header.push('busy', 'p50 ms', 'p99 ms', '×', 'RSS MB', 'errors')
   const rate = isLarge ? 'megabytesPerSecond' : 'requestsPerSecond'
+  const ratio = (name: string, metric: Metric) => ratioText(paired(samples[name] ?? [], base, metric))
   const rows = Object.entries(summaries).map(([name, s]) => [
     name === workload.base ? `${name} (base)` : name,
     s[rate].toFixed(0),
-    ratio(s[rate], base?.[rate]),
+    ratio(name, rate),
     s.cpuUs.toFixed(isLarge ? 0 : 2),
-    ratio(s.cpuUs, base?.cpuUs),
+    ratio(name, 'cpuUs'),
     percent(s.cpuSpread),
     percent(s.busy),
     s.p50Ms.toFixed(3),
     s.p99Ms.toFixed(3),
-    ratio(s.p99Ms, base?.p99Ms),
+    ratio(name, 'p99Ms'),
     s.rssMb.toFixed(0),
     String(s.errors),
   ])
@@ -108,9 +109,7 @@ function grid(rows: readonly (readonly string[])[], firstRight: number): string 
   return [line(header), rule, ...body.map(line)].join('\n')
 }
 
-function ratio(value: number, base: number | undefined): string {
-  return base === undefined || base === 0 ? '–' : (value / base).toFixed(2)
-}
+const ratioText = (ratio: number): string => (Number.isFinite(ratio) ? ratio.toFixed(2) : '–')
 
 const percent = (share: number) => `${(share * 100).toFixed(0)} %`
 const oneLine = (text: string) => text.replace(/\s+/g, ' ').slice(0, 600)

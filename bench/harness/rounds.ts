@@ -13,6 +13,8 @@ import { runWrk } from './wrk.ts'
 
 /** One server under one round of load. */
 export interface Sample {
+  /** Which one, from 1: servers are compared within a round, since the machine is not the same minutes later. */
+  readonly round: number
   readonly requestsPerSecond: number
   readonly megabytesPerSecond: number
   /** CPU time per request, by the kernel's accounting of the server's own processes. */
@@ -75,15 +77,14 @@ export async function runWorkload(
   if (luaFile !== undefined) writeFileSync(luaFile, workload.lua as string)
   const samples: Record<string, Sample[]> = Object.fromEntries(contestants.map(c => [c.name, []]))
   const sent: Record<string, number> = {}
-  for (let round = 0; round <= options.rounds; round++) {
+  const rounds = options.rounds * (workload.roundsTimes ?? 1)
+  for (let round = 0; round <= rounds; round++) {
     for (const contestant of rotate(contestants, round)) {
       const { name } = contestant
       const isWarmUp = round === 0
-      options.progress(
-        `${workload.name}: ${isWarmUp ? 'warm-up' : `round ${round}/${options.rounds}`}, ${name}`,
-      )
+      options.progress(`${workload.name}: ${isWarmUp ? 'warm-up' : `round ${round}/${rounds}`}, ${name}`)
       try {
-        const sample = await load(contestant, workload, { ...options, luaFile })
+        const sample = { round, ...(await load(contestant, workload, { ...options, luaFile })) }
         sent[name] = (sent[name] ?? 0) + sample.requests
         if (!isWarmUp) samples[name]?.push(sample)
       } catch (error) {
@@ -121,7 +122,7 @@ async function load(
   contestant: Contestant,
   workload: Workload,
   options: RoundOptions & { luaFile: string | undefined },
-): Promise<Sample> {
+): Promise<Omit<Sample, 'round'>> {
   const { port, pid } = contestant
   const { path, rate, headers } = workload
   const { seconds, connections, luaFile } = options
@@ -142,7 +143,7 @@ async function load(
 function sampleOf(
   result: LoadResult,
   used: { cpuUs: number; threadCpuUs: number; elapsedUs: number; rssMb: number },
-): Sample {
+): Omit<Sample, 'round'> {
   return {
     requestsPerSecond: result.requests / result.seconds,
     megabytesPerSecond: result.megabytes / result.seconds,

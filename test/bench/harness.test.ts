@@ -10,7 +10,7 @@ import { parseJsonOutput } from '../../bench/harness/micro.ts'
 import { parseOptions } from '../../bench/harness/options.ts'
 import type { Sample } from '../../bench/harness/rounds.ts'
 import { median, rotate, spread } from '../../bench/harness/statistics.ts'
-import { judge, summarize } from '../../bench/harness/summary.ts'
+import { judge, paired } from '../../bench/harness/summary.ts'
 import { parseWrk } from '../../bench/harness/wrk.ts'
 import { parseDeopts, parseStraceSummary } from '../../bench/profile/counts.ts'
 import { parsePerfScript } from '../../bench/profile/perf.ts'
@@ -113,6 +113,7 @@ test('a process that is gone has used nothing', t => {
 })
 
 const sample = (change: Partial<Sample>): Sample => ({
+  round: 1,
   requestsPerSecond: 1000,
   megabytesPerSecond: 100,
   cpuUs: 10,
@@ -141,13 +142,20 @@ const workload: Workload = {
 }
 
 const verdicts = (ours: Partial<Sample>) =>
-  judge(workload, { nginx: summarize([sample({})]), sluice: summarize([sample(ours)]) }).map(
-    row => row.verdict,
-  )
+  judge(workload, { nginx: [sample({})], sluice: [sample(ours)] }).map(row => row.verdict)
 
 test('a target is met at its limit and missed beyond it', t => {
   t.deepEqual(verdicts({ cpuUs: 11, megabytesPerSecond: 90, p99Ms: 2.09 }), ['PASS', 'PASS', 'PASS'])
   t.deepEqual(verdicts({ cpuUs: 11.1, megabytesPerSecond: 89, p99Ms: 2.2 }), ['MISS', 'MISS', 'MISS'])
+})
+
+test('servers are compared within each round, whatever the machine did from one to the next', t => {
+  const rounds = (...cpuUs: number[]) => cpuUs.map((cpu, i) => sample({ round: i + 1, cpuUs: cpu }))
+  t.is(paired(rounds(10, 30, 20), rounds(10, 20, 20), 'cpuUs'), 1)
+  t.is(paired(rounds(11, 22, 44), rounds(10, 20, 40), 'cpuUs'), 1.1)
+  // A round that failed for one of them counts for neither.
+  t.is(paired(rounds(11, 22), rounds(10, 20, 400).slice(1), 'cpuUs'), 1.1)
+  t.true(Number.isNaN(paired(rounds(1), [], 'cpuUs')))
 })
 
 test('a server that erred passes nothing', t => {
@@ -156,7 +164,7 @@ test('a server that erred passes nothing', t => {
 
 test('what was not measured is said to be so', t => {
   t.deepEqual(
-    judge(workload, { nginx: summarize([sample({})]) }).map(row => row.verdict),
+    judge(workload, { nginx: [sample({})] }).map(row => row.verdict),
     ['not measured', 'not measured', 'not measured'],
   )
 })
