@@ -4,6 +4,8 @@
  * `program.sinkPlace(…)`.
  */
 
+import type { DocumentForm } from './filters/traffic/document-renderer.ts'
+import type { ExchangeRecord } from './filters/traffic/exchange-record.ts'
 import type { LedgerRow } from './host.ts'
 
 /** One document on its way to a sink. */
@@ -31,6 +33,12 @@ export type SinkOutcome =
   /** Given up: no room, or the process ended. */
   | { readonly kind: 'dropped'; readonly reason: string }
 
+/** Takes exchanges of one form to one sink, of which documents are made elsewhere. */
+export interface Notebook {
+  /** The record may be used for something else as soon as it returns. Neither throws nor waits. */
+  write(record: ExchangeRecord): void
+}
+
 /**
  * Takes entries and writes them when and as it can. `write` neither throws nor waits: what there is no room for is
  * dropped, counted and told. Its ledger balances at any moment.
@@ -40,6 +48,11 @@ export interface Sink {
   write(entry: SinkEntry, settled?: (outcome: SinkOutcome) => void): void
   /** Puts aside what is no document (`json` is then any text), with the reason. Counted like any other entry. */
   refuse(entry: SinkEntry, reason: string, settled?: (outcome: SinkOutcome) => void): void
+  /**
+   * Only of sinks that another thread hosts, which then makes the documents: what is written in the notebook is an entry like any
+   * other. Its outcomes come in numbers.
+   */
+  openNotebook?(form: DocumentForm, settled: (outcome: SinkOutcome, entries: number) => void): Notebook
   /** So much waits that whoever can wait should: `awaitRelief` tells when. */
   readonly isCongested: boolean
   awaitRelief(relieved: () => void): void

@@ -17,9 +17,11 @@ export function endsOf(inbound: Inbound): Buffer {
 }
 
 /** The same, with what went through a tunnel both ways. */
-export function tunnelEnds(inbound: Inbound, { receivedBytes, sentBytes }: Exchange): string {
+export function tunnelEnds(inbound: Inbound, { receivedBytes, sentBytes }: Exchange): Buffer {
   const bytes = (count: number): string => `,"bytes":${count}`
-  return writeEnds(inbound, bytes(receivedBytes), bytes(sentBytes), bytes(receivedBytes + sentBytes))
+  return Buffer.from(
+    writeEnds(inbound, bytes(receivedBytes), bytes(sentBytes), bytes(receivedBytes + sentBytes)),
+  )
 }
 
 function writeEnds(inbound: Inbound, source: string, destination: string, network: string): string {

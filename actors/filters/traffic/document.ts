@@ -3,9 +3,8 @@
 import { Buffer } from 'node:buffer'
 import { hostname } from 'node:os'
 import type { BodyContent } from './body-content.ts'
-import { endsOf, tunnelEnds } from './connection-ends.ts'
-import type { Exchange, LoggedMessage } from './exchange.ts'
-import { type HeadText, HeadTexts, versionOf } from './head-text.ts'
+import type { ExchangeRecord, MessageRecord } from './exchange-record.ts'
+import { type HeadText, HeadTexts } from './head-text.ts'
 import { isoTime } from './iso-time.ts'
 import { JSONWriter, textToJSON } from './json-writer.ts'
 import type { Redaction } from './redaction.ts'
@@ -23,7 +22,7 @@ export interface DocumentSettings {
 /** Gives the contents of bodies, when their heads have been read. */
 export interface Contents {
   /** @returns null when nothing of the body is recorded */
-  of(message: LoggedMessage, contentEncoding: string): BodyContent | null
+  of(message: MessageRecord, contentEncoding: string): BodyContent | null
 }
 
 /** A document, and the trace that its exchange is part of. */
@@ -78,9 +77,9 @@ export class DocumentWriter {
     this.constantBits = bitsOf(this.constants)
   }
 
-  write(exchange: Exchange, id: string, contents: Contents): WrittenDocument {
+  write(record: ExchangeRecord, contents: Contents): WrittenDocument {
     const { out, heads } = this
-    const { request, response, status, error, inbound, startMs, durationMs } = exchange
+    const { id, request, response, status, error, startMs, durationMs, traceparent } = record
     const started = isoTime(startMs)
     out.begin()
     out.bytes(text.timestamp, 0)
@@ -95,32 +94,29 @@ export class DocumentWriter {
     out.json(started)
     out.bytes(text.end, 0)
     out.json(isoTime(startMs + durationMs))
-    out.bytes(versionOf(request.snapshot) === '1.0' ? text.http10 : text.http11, 0)
-    const head = heads.request(request.snapshot, inbound?.tls !== undefined, out)
+    out.bytes(request.head.isHTTP10 ? text.http10 : text.http11, 0)
+    const head = heads.request(request.head, record.isSecure, out)
     writeBody(request, contents, head, out)
     if (response !== null) {
       out.bytes(text.response, 0)
       out.json(`${status},`)
-      writeBody(response, contents, heads.response(response.snapshot, out), out)
+      writeBody(response, contents, heads.response(response.head, out), out)
     } else if (status !== 0) out.json(`,"response":{"status_code":${status}}`)
-    const traceId = exchange.trace?.traceId ?? head.traceId
-    const spanId = exchange.trace?.spanId ?? head.spanId
+    const traceId = traceparent === '' ? head.traceId : traceparent.slice(3, 35)
+    const spanId = traceparent === '' ? head.spanId : traceparent.slice(36, 52)
     out.json('}')
     out.json(head.more)
-    if (inbound !== undefined) {
-      if (exchange.isTunnel) out.json(tunnelEnds(inbound, exchange))
-      else out.bytes(endsOf(inbound), 0)
-    }
+    if (record.ends !== null) out.bytes(record.ends, 0)
     if (traceId !== undefined) out.json(`,"trace":{"id":"${traceId}"},"span":{"id":"${spanId}"}`)
-    if (error !== '') out.json(`,"error":{"type":"${error}","message":"${textToJSON(exchange.reason)}"}`)
-    out.json(ownMembers(exchange))
+    if (error !== '') out.json(`,"error":{"type":"${error}","message":"${textToJSON(record.reason)}"}`)
+    out.json(ownMembers(record))
     out.bytes(this.constants, this.constantBits)
     return { json: out.take(), traceId, spanId }
   }
 }
 
 /** What the schema has no names for: the upstream, and whose fault a failure is. */
-function ownMembers({ upstream, blame }: Exchange): string {
+function ownMembers({ upstream, blame }: ExchangeRecord): string {
   if (upstream === null) return blame === '' ? '' : `,"sluice":{"fault":{"source":"${blame}"}}`
   const { host, address, port } = upstream
   const members = `"upstream":{"address":"${textToJSON(host)}","ip":"${address}","port":${port}}`
@@ -129,7 +125,7 @@ function ownMembers({ upstream, blame }: Exchange): string {
 
 /** Writes the member `body`, and the brace behind it. */
 function writeBody(
-  message: LoggedMessage,
+  message: MessageRecord,
   contents: Contents,
   { contentEncoding }: HeadText,
   out: JSONWriter,

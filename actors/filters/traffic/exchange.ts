@@ -26,6 +26,8 @@ export class LoggedMessage {
   readonly snapshot: HeadSnapshot
   /** Bytes of the body so far. */
   bytes = 0
+  /** Of a body that may be recorded, as its head says. */
+  contentType = ''
   type: MediaType | null = null
   capture: BodyCapture | null = null
   isDone = false
@@ -42,7 +44,8 @@ export class LoggedMessage {
   }
 
   private begin(bodies: BodySettings): void {
-    this.type = mediaTypeOf(this.field('content-type') ?? '')
+    this.contentType = this.field('content-type') ?? ''
+    this.type = mediaTypeOf(this.contentType)
     if (isWanted(this.type, bodies.types)) this.capture = BodyCapture.take()
   }
 

@@ -2,7 +2,8 @@
 
 import { Buffer } from 'node:buffer'
 import { lowerNameOf, parseFields } from '../../../runtime/codec/http1/fields.ts'
-import type { Fields, HeadSnapshot } from './head-snapshot.ts'
+import type { HeadRecord } from './exchange-record.ts'
+import type { Fields } from './head-snapshot.ts'
 import { type JSONWriter, textToJSON } from './json-writer.ts'
 import { redactURL } from './redact-form.ts'
 import { type Redaction, redacted } from './redaction.ts'
@@ -61,17 +62,14 @@ export class HeadFields {
   }
 
   /** Writes `"name":"value",…` without braces; hidden values are hidden. False when there are no fields. */
-  write({ raw, copy, head }: HeadSnapshot, out: JSONWriter): boolean {
+  write({ raw, made, lineEnd }: HeadRecord, out: JSONWriter): boolean {
     const { values } = this
     for (let i = 0; i < slots.length; i++) values[i] = ''
     const { at } = out
-    if (copy !== null) this.writeObject(copy.headers, out)
-    else {
-      const { lineEnd } = head as { lineEnd: number }
-      if (!this.writeLines(raw, lineEnd, out)) {
-        out.at = at
-        this.writeObject(parseFields(raw, lineEnd, []) as Fields, out)
-      }
+    if (made !== null) this.writeObject(made.headers, out)
+    else if (!this.writeLines(raw, lineEnd, out)) {
+      out.at = at
+      this.writeObject(parseFields(raw, lineEnd, []) as Fields, out)
     }
     this.host = values[0] as string
     this.userAgent = values[1] as string

@@ -1,9 +1,8 @@
 // Hot path: two heads of each logged exchange become text here.
 
 import { Buffer } from 'node:buffer'
-import type { RequestHead } from '../../../runtime/codec/http1/index.ts'
+import type { HeadRecord } from './exchange-record.ts'
 import { HeadFields } from './head-fields.ts'
-import type { HeadSnapshot } from './head-snapshot.ts'
 import { type JSONWriter, textToJSON } from './json-writer.ts'
 import { mediaTypeOf } from './media-type.ts'
 import type { Redaction } from './redaction.ts'
@@ -54,26 +53,26 @@ export class HeadTexts {
    *
    * @param isSecure whether it came over TLS
    */
-  request(snapshot: HeadSnapshot, isSecure: boolean, out: JSONWriter): HeadText {
-    const { raw } = snapshot
+  request(head: HeadRecord, isSecure: boolean, out: JSONWriter): HeadText {
+    const { raw } = head
     const known = this.requests[raw.length & (slots - 1)]
     if (known !== undefined && known.raw === raw && known.isSecure === isSecure) return again(known, out)
     const start = out.at
     const { all } = out
     out.all = 0
-    const text = this.writeRequest(snapshot, isSecure, out)
+    const text = this.writeRequest(head, isSecure, out)
     return this.learn(this.requests, text, start, all, out)
   }
 
   /** Writes the members of `http.response` likewise. */
-  response(snapshot: HeadSnapshot, out: JSONWriter): HeadText {
-    const { raw } = snapshot
+  response(head: HeadRecord, out: JSONWriter): HeadText {
+    const { raw } = head
     const known = this.responses[raw.length & (slots - 1)]
     if (known !== undefined && known.raw === raw) return again(known, out)
     const start = out.at
     const { all } = out
     out.all = 0
-    this.writeCommon(snapshot, out)
+    this.writeCommon(head, out)
     const { contentEncoding } = this.fields
     const text = textOf(raw, false, '', contentEncoding, null)
     return this.learn(this.responses, text, start, all, out)
@@ -97,11 +96,11 @@ export class HeadTexts {
     return text
   }
 
-  private writeRequest(snapshot: HeadSnapshot, isSecure: boolean, out: JSONWriter): HeadText {
+  private writeRequest(head: HeadRecord, isSecure: boolean, out: JSONWriter): HeadText {
     const { fields } = this
-    const target = targetOf(snapshot)
+    const target = targetOf(head)
     if (target.method !== '') out.json(`"method":"${textToJSON(target.method)}",`)
-    this.writeCommon(snapshot, out)
+    this.writeCommon(head, out)
     const { requestId, referrer, userAgent, traceparent, contentEncoding } = fields
     if (requestId !== '') out.json(`"id":"${textToJSON(requestId)}",`)
     if (referrer !== '') out.json(`"referrer":"${textToJSON(referrer)}",`)
@@ -109,14 +108,14 @@ export class HeadTexts {
       target.target === '' ? '' : `,"url":{${urlJSON(target, fields.host, isSecure, this.redaction)}}`
     if (userAgent !== '') more += `,"user_agent":{"original":"${textToJSON(userAgent)}"}`
     const trace = traceparent === '' ? null : traceparentOf.exec(traceparent)
-    return textOf(snapshot.raw, isSecure, more, contentEncoding, trace)
+    return textOf(head.raw, isSecure, more, contentEncoding, trace)
   }
 
   /** What both have. */
-  private writeCommon(snapshot: HeadSnapshot, out: JSONWriter): void {
+  private writeCommon(head: HeadRecord, out: JSONWriter): void {
     const { at } = out
     out.json('"headers":{')
-    const hasFields = this.fields.write(snapshot, out)
+    const hasFields = this.fields.write(head, out)
     // They are read in any case, since other members are made of them.
     if (hasFields && this.withFields) out.json('},')
     else out.at = at
@@ -147,7 +146,3 @@ function again(known: HeadText, out: JSONWriter): HeadText {
   out.bytes(known.members as Buffer, known.isASCII ? 0 : 0x80)
   return known
 }
-
-/** Version of HTTP that a request came in. */
-export const versionOf = ({ head, copy }: HeadSnapshot): string =>
-  copy === null && (head as RequestHead).httpMinor === 0 ? '1.0' : '1.1'

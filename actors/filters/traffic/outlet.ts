@@ -3,33 +3,49 @@ import { tracing } from '../../../runtime/trace/tracing.ts'
 import type { Edge, Policy } from '../../kernel/ledger.ts'
 import { traceSend } from '../../message-spans.ts'
 import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
-import type { SinkEntry, SinkOutcome, SinkPlace } from '../../sink.ts'
+import type { Notebook, SinkEntry, SinkOutcome, SinkPlace } from '../../sink.ts'
 import { Branch, type Plan } from '../compose/fork.ts'
 import type { FilterCall, Target } from '../definition.ts'
+import type { DocumentForm } from './document-renderer.ts'
+import type { ExchangeRecord } from './exchange-record.ts'
 
 /** Where documents go. Its edge counts every exchange once: given on, or dropped with the reason. */
 export interface Outlet {
   readonly edge: Edge
   /** @param from the pipeline whose exchange it is about */
   write(entry: SinkEntry, from: Pipeline): void
+  /** Takes an exchange that no document was made of. False: it wants a document. */
+  note(record: ExchangeRecord, form: DocumentForm): boolean
 }
 
 /** To a sink of this thread. */
 export class SinkOutlet implements Outlet {
   readonly edge: Edge
   private readonly place: SinkPlace
-  private readonly settled: (outcome: SinkOutcome) => void
+  private readonly settled: (outcome: SinkOutcome, entries?: number) => void
+  /** Null when the sink takes documents alone; undefined until that is known. */
+  private notebook: Notebook | null | undefined
 
   constructor(edge: Edge, place: SinkPlace) {
     this.edge = edge
     this.place = place
-    this.settled = outcome => {
-      edge.inFlight--
-      if (outcome.kind === 'stored') edge.delivered++
-      else if (outcome.kind === 'duplicate') edge.duplicate++
-      else if (outcome.kind === 'dead-lettered') edge.deadLettered++
-      else edge.drop(outcome.reason)
+    this.settled = (outcome, entries = 1) => {
+      edge.inFlight -= entries
+      if (outcome.kind === 'stored') edge.delivered += entries
+      else if (outcome.kind === 'duplicate') edge.duplicate += entries
+      else if (outcome.kind === 'dead-lettered') edge.deadLettered += entries
+      else edge.drop(outcome.reason, entries)
     }
+  }
+
+  note(record: ExchangeRecord, form: DocumentForm): boolean {
+    if (this.notebook === undefined)
+      this.notebook = this.place.sink.openNotebook?.(form, this.settled) ?? null
+    if (this.notebook === null) return false
+    this.edge.accepted++
+    this.edge.inFlight++
+    this.notebook.write(record)
+    return true
   }
 
   write(entry: SinkEntry): void {
@@ -50,6 +66,10 @@ class SharedOutlet implements Outlet {
   constructor(edge: Edge, name: string) {
     this.edge = edge
     this.name = name
+  }
+
+  note(): boolean {
+    return false
   }
 
   write(entry: SinkEntry, from: Pipeline): void {
@@ -74,6 +94,10 @@ class LocalOutlet implements Outlet {
     this.edge = edge
     this.layout = target.layout
     this.plan = { target, init: undefined, edge, settings: branchSettings, open: 0 }
+  }
+
+  note(): boolean {
+    return false
   }
 
   write(entry: SinkEntry, { context, session, trace }: Pipeline): void {

@@ -92,3 +92,8 @@ export function parseRules(given: unknown): readonly (string | RegExp)[] | undef
   }
   return given
 }
+
+/** Reads paths among the rules. @throws TrafficError `BadOption` */
+export function checkRules(rules: readonly (string | RegExp)[]): void {
+  for (const rule of rules) if (typeof rule === 'string' && rule.startsWith('$')) parseJSONPath(rule)
+}

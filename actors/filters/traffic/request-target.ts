@@ -1,5 +1,4 @@
-import type { RequestHead } from '../../../runtime/codec/http1/index.ts'
-import type { HeadSnapshot } from './head-snapshot.ts'
+import type { HeadRecord } from './exchange-record.ts'
 import { textToJSON } from './json-writer.ts'
 import { redactURL } from './redact-form.ts'
 import type { Redaction } from './redaction.ts'
@@ -14,10 +13,9 @@ export interface Target {
 
 const absolute = /^([a-z][a-z\d+.-]*):\/\/(?:[^/?#@]*@)?([^/?#]*)/i
 
-export function targetOf({ head, raw, copy }: HeadSnapshot): Target {
-  const { firstEnd, secondEnd } = head as RequestHead
-  const method = copy === null ? raw.slice(0, firstEnd) : (copy.method ?? 'GET')
-  const target = copy === null ? raw.slice(firstEnd + 1, secondEnd) : (copy.path ?? '/')
+export function targetOf({ raw, firstEnd, secondEnd, made }: HeadRecord): Target {
+  const method = made === null ? raw.slice(0, firstEnd) : made.method
+  const target = made === null ? raw.slice(firstEnd + 1, secondEnd) : made.target
   if (target.startsWith('/')) return { method, target, scheme: undefined, authority: undefined }
   const match = method === 'CONNECT' ? null : absolute.exec(target)
   return {

@@ -1,22 +1,17 @@
-import type { Buffer } from 'node:buffer'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { show } from '../../../runtime/options.ts'
 import { turn } from '../../../runtime/turn.ts'
 import { tracedPlace } from '../../message-spans.ts'
 import type { HTTPRequestHead, HTTPResponseHead } from '../../script/types.ts'
-import { methodOf } from '../compression/methods.ts'
 import { isThenable } from '../promise.ts'
-import { type BodyContent, base64, bodyContent, omit } from './body-content.ts'
-import { decompress } from './decompressed.ts'
-import { type Contents, DocumentWriter } from './document.ts'
+import { type DocumentForm, DocumentRenderer } from './document-renderer.ts'
 import { nextEventId } from './event-id.ts'
-import type { Exchange, ExchangeLog, LoggedMessage } from './exchange.ts'
+import type { Exchange, ExchangeLog } from './exchange.ts'
+import { type ExchangeRecord, recordOf } from './exchange-record.ts'
 import { requestView, responseView } from './head-snapshot.ts'
 import type { LogSettings } from './log-options.ts'
-import type { MediaType } from './media-type.ts'
-import { mergeFields } from './merge-fields.ts'
 import type { Outlet } from './outlet.ts'
-import { Redaction } from './redaction.ts'
+import { checkRules } from './redaction.ts'
 
 /** An exchange as callbacks of a script see it, when it is over. */
 export interface LoggedExchange {
@@ -33,21 +28,26 @@ export interface LoggedExchange {
 
 type Decide = (exchange: LoggedExchange, ctx: unknown) => unknown
 
-/** What all logTraffic filters of one place in the script share: it decides, writes and hands on. */
-export class TrafficLog implements ExchangeLog, Contents {
+/** What all logTraffic filters of one place in the script share: it decides, notes and hands on. */
+export class TrafficLog implements ExchangeLog {
   readonly settings: LogSettings
   private readonly outlet: Outlet
-  private readonly redaction: Redaction
-  private readonly writer: DocumentWriter
+  private readonly form: DocumentForm
+  /** Made for an outlet that takes documents alone. */
+  private renderer: DocumentRenderer | null = null
+  private readonly unpacks: boolean
   private readonly name: string
 
   constructor(settings: LogSettings, outlet: Outlet, name: string, thread: number) {
     const { dataset = 'sluice.traffic', namespace = 'default', service = '', headers } = settings
+    const { redact, reveal, bodies } = settings
     this.settings = settings
     this.outlet = outlet
     this.name = name
-    this.redaction = new Redaction(settings.redact, settings.reveal)
-    this.writer = new DocumentWriter({ dataset, namespace, service, headers }, this.redaction, thread)
+    this.unpacks = bodies?.decompress === true
+    this.form = { document: { dataset, namespace, service, headers }, redact, reveal, bodies, thread }
+    // Found out now, when the script is read, rather than with the first exchange.
+    checkRules(redact)
   }
 
   /** Whether an exchange that was not chosen may be logged all the same. */
@@ -64,9 +64,12 @@ export class TrafficLog implements ExchangeLog, Contents {
       exchange.release()
       return
     }
-    const { request, response } = exchange
-    if (this.isPacked(request) || (response !== null && this.isPacked(response))) this.writeLater(exchange)
-    else this.hand(exchange, this)
+    const { pipeline } = exchange
+    const fields = this.fieldsOf(exchange)
+    const place = tracedPlace(pipeline)
+    const record = recordOf(exchange, { id: nextEventId(), place, fields, unpacks: this.unpacks })
+    if (this.outlet.note(record, this.form)) exchange.release()
+    else this.render(record, exchange)
   }
 
   private wants(exchange: Exchange): boolean {
@@ -94,92 +97,55 @@ export class TrafficLog implements ExchangeLog, Contents {
     }
   }
 
-  private hand(exchange: Exchange, contents: Contents): void {
-    const id = nextEventId()
-    const { json, traceId, spanId } = this.writer.write(exchange, id, contents)
-    exchange.release()
-    this.outlet.write(
-      {
-        id,
-        timeMs: exchange.startMs,
-        json: this.withFields(exchange, json),
-        traceId,
-        spanId,
-        trace: tracedPlace(exchange.pipeline),
-      },
-      exchange.pipeline,
-    )
-  }
-
-  private withFields(exchange: Exchange, json: string): string {
+  /** What the script adds, as JSON; '' for nothing. */
+  private fieldsOf(exchange: Exchange): string {
     const { fields } = this.settings
-    if (fields === undefined) return json
+    if (fields === undefined) return ''
     const more = this.ask(fields as Decide, exchange, undefined)
-    if (more === undefined || more === null) return json
-    if (typeof more === 'object' && !Array.isArray(more)) return mergeFields(json, more)
+    if (more === undefined || more === null) return ''
+    const json = typeof more === 'object' ? (JSON.stringify(more) as string | undefined) : undefined
+    if (json?.startsWith('{')) return json
     const fault = new TrafficError(
       'RuntimeError',
       `fields of ${this.name} must give an object, and gave ${show(more)}`,
     )
     exchange.pipeline.session.program.reportFault(this.name, fault)
-    return json
+    return ''
   }
 
-  /** Whether what was captured of a body must be decompressed before it can be written. */
-  private isPacked(message: LoggedMessage): boolean {
-    return (
-      message.capture !== null &&
-      this.settings.bodies?.decompress === true &&
-      methodOf(message.field('content-encoding')) !== undefined
-    )
+  /** Makes the document here, for an outlet that takes no records. */
+  private render(record: ExchangeRecord, exchange: Exchange): void {
+    this.renderer ??= new DocumentRenderer(this.form)
+    if (this.renderer.mustUnpack(record)) {
+      this.renderLater(this.renderer, record, exchange)
+      return
+    }
+    const entry = this.renderer.render(record)
+    exchange.release()
+    this.outlet.write(entry, exchange.pipeline)
   }
 
-  of(message: LoggedMessage, encoding: string): BodyContent | null {
-    const { capture } = message
-    const { bodies } = this.settings
-    if (bodies === null || message.bytes === 0 || message.type === null) return null
-    if (capture === null) return omit('type')
-    const { buffer, length, isCut } = capture
-    if (encoding === '' || encoding === 'identity') return this.read(buffer, length, isCut, message.type)
-    if (bodies.binary === 'omit') return omit('encoding')
-    return this.redaction.concernsJSON ? omit('redaction') : base64(buffer, length, isCut)
-  }
-
-  private read(bytes: Buffer, length: number, isCut: boolean, type: MediaType): BodyContent {
-    return bodyContent(bytes, length, isCut, type, this.redaction, this.settings.bodies as never)
-  }
-
-  private writeLater(exchange: Exchange): void {
-    const { request, response, pipeline } = exchange
+  private renderLater(renderer: DocumentRenderer, record: ExchangeRecord, exchange: Exchange): void {
+    const { pipeline } = exchange
     const { program } = pipeline.session
     const { edge } = this.outlet
     // Draining waits for it.
     program.entered(exchange)
     edge.accepted++
     edge.inFlight++
-    const contents = Promise.all([this.unpack(request), response === null ? null : this.unpack(response)])
-    void contents.then(([asked, answered]) => {
+    void renderer.unpack(record).then(contents => {
       edge.accepted--
       edge.inFlight--
       turn.begin(null)
       try {
-        this.hand(exchange, { of: message => (message === request ? asked : answered) })
+        const entry = renderer.render(record, contents)
+        exchange.release()
+        this.outlet.write(entry, pipeline)
       } finally {
         turn.end()
         program.left(exchange)
       }
     })
-  }
-
-  private async unpack(message: LoggedMessage): Promise<BodyContent | null> {
-    const { capture, type } = message
-    const encoding = message.field('content-encoding') ?? ''
-    const method = methodOf(encoding)
-    if (capture === null || type === null || method === undefined) return this.of(message, encoding)
-    const { bodies } = this.settings
-    const packed = capture.buffer.subarray(0, capture.length)
-    const { bytes, isCut } = await decompress(packed, method, bodies?.limit ?? 0)
-    return this.read(bytes, bytes.length, isCut || capture.isCut, type)
   }
 }
 
