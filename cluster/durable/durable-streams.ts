@@ -68,10 +68,11 @@ export class DurableStreams implements DurableDelivery {
 
   constructor(options: DurableOptions) {
     this.options = options
-    const { bus, cluster } = options
+    const { bus, log, cluster } = options
     this.office = new DeadLetterOffice(bus, cluster)
     this.leases = new Leases({
       bus,
+      log,
       cluster,
       isThere: place => this.placement.isThere(place),
       nextEpoch: () => `${this.senderId}-${++this.lastEpoch}`,

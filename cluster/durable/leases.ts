@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { monotonicMs } from '../../runtime/clock.ts'
+import type { Logger } from '../../runtime/log.ts'
 import type { Bucket, BucketEntry, Bus, Subscription } from '../bus/bus.ts'
 import type { Place } from '../membership/member.ts'
 import { leaseBucket } from './names.ts'
@@ -29,6 +30,7 @@ export interface Suspect {
 
 export interface LeaseOptions {
   readonly bus: Bus
+  readonly log: Logger
   readonly cluster: string
   /** Whether this life of a thread is still there, as far as this node knows. */
   readonly isThere: (place: Place) => boolean
@@ -52,7 +54,11 @@ export class Leases {
   private bucket: Promise<Bucket> | undefined
   private watching: Subscription | undefined
   private isStopped = false
-  private readonly entries = new Map<string, { readonly record: LeaseRecord; readonly revision: number }>()
+  /** All that are there; one that cannot be read has no record. */
+  private readonly entries = new Map<
+    string,
+    { readonly record: LeaseRecord | undefined; readonly revision: number }
+  >()
   private readonly held = new Map<string, Lease>()
   /** Epochs of strangers, and when we first saw them. */
   private readonly strangers = new Map<string, number>()
@@ -70,6 +76,7 @@ export class Leases {
       const revision = await bucket.create(key, encodeRecord(record))
       return revision === undefined ? undefined : this.hold(bucket, key, record, revision)
     }
+    if (found.record === undefined) return this.replace(bucket, key, record, found.revision)
     if (!this.isFree(found.record, place)) return undefined
     const { deaths, suspects, isVacant, at } = found.record
     // What this life holds it has not died on: it could not give it back, or did not hear that it had got it.
@@ -77,6 +84,22 @@ export class Leases {
     const next = { ...record, suspects, deaths: hasDied ? deaths + 1 : deaths, at }
     const revision = await bucket.update(key, encodeRecord(next), found.revision)
     return revision === undefined ? undefined : this.hold(bucket, key, next, revision)
+  }
+
+  /** Nobody can say whom an entry names that is no lease, so it is nobody's. Told by the one who takes it. */
+  private async replace(
+    bucket: Bucket,
+    key: string,
+    record: LeaseRecord,
+    unreadable: number,
+  ): Promise<Lease | undefined> {
+    const revision = await bucket.update(key, encodeRecord(record), unreadable)
+    if (revision === undefined) return undefined
+    this.options.log.warn(`What stood in the bucket of leases for shard '${key}' is no lease: it is taken`, {
+      code: 'LeaseUnreadable',
+      source: 'cluster',
+    })
+    return this.hold(bucket, key, record, revision)
   }
 
   /** Gives back what this life of the thread may hold without knowing it, because an answer was lost. */
@@ -137,7 +160,7 @@ export class Leases {
     // What has gone without a word is told with the revision that it had.
     const isOld = (than: number): boolean => (value === undefined ? revision < than : revision <= than)
     if (before !== undefined && isOld(before.revision)) return
-    if (record === undefined) this.entries.delete(key)
+    if (value === undefined) this.entries.delete(key)
     else this.entries.set(key, { record, revision })
     const lease = this.held.get(key)
     if (lease !== undefined && record?.epoch !== lease.record.epoch && !isOld(lease.revision)) {
@@ -215,14 +238,16 @@ function decodeRecord(bytes: Uint8Array): LeaseRecord | undefined {
   const { node, incarnation, thread, life, epoch } = value
   if (typeof node !== 'string' || typeof incarnation !== 'string' || typeof epoch !== 'string')
     return undefined
-  if (typeof thread !== 'number' || typeof life !== 'number') return undefined
-  const deaths = typeof value.deaths === 'number' ? value.deaths : 0
+  if (!isCount(thread) || !isCount(life)) return undefined
+  const deaths = isCount(value.deaths) ? value.deaths : 0
   const at = isSuspect(value.at) ? value.at : undefined
-  const suspects = typeof value.suspects === 'number' ? value.suspects : 0
+  const suspects = isCount(value.suspects) ? value.suspects : 0
   return { node, incarnation, thread, life, epoch, deaths, suspects, isVacant: value.isVacant === true, at }
 }
 
-const isSuspect = (value: Partial<Suspect> | undefined): value is Suspect =>
-  typeof value === 'object' &&
-  value !== null &&
-  [value.sequence, value.index, value.tries].every(each => typeof each === 'number')
+/** Less than the largest, so that one more can be counted. */
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < Number.MAX_SAFE_INTEGER
+
+const isSuspect = (value: Partial<Suspect> | null | undefined): value is Suspect =>
+  typeof value === 'object' && value !== null && [value.sequence, value.index, value.tries].every(isCount)
