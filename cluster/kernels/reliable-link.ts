@@ -32,14 +32,31 @@ export function decodeLetter(bytes: Uint8Array): Letter {
       'WireVersion',
       `a letter of version ${bytes[0]} came, and this node reads ${letterVersion}`,
     )
+  let letter: unknown
   try {
-    const letter = packr.unpack(bytes.subarray(1)) as Letter
-    if (Array.isArray(letter) && Array.isArray(letter[3])) return letter
-  } catch {
-    // Told below.
+    letter = packr.unpack(bytes.subarray(1))
+  } catch (error) {
+    throw new TrafficError('ClusterError', 'what came is no letter', error)
   }
+  if (isLetter(letter)) return letter
   throw new TrafficError('ClusterError', 'what came is no letter')
 }
+
+/** Whoever may write to the bus may write anything: a letter's numbers are counted with, and its items are told apart by names. */
+function isLetter(value: unknown): value is Letter {
+  if (!Array.isArray(value)) return false
+  const [from, link, first, items, otherLink, taken] = value
+  return (
+    typeof from === 'string' &&
+    /^[\w-]{1,128}\.\d{1,16}\.\d{1,16}$/.test(from) &&
+    [link, first, otherLink, taken].every(isCount) &&
+    link > 0 &&
+    Array.isArray(items) &&
+    items.every(item => Array.isArray(item) && typeof item[0] === 'string')
+  )
+}
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
 
 /** More than this without a word from the other side, and nothing more is taken. */
 const maxUntaken = 4096
@@ -61,6 +78,8 @@ export class ReliableLink {
   private first = 0
   /** How many of them have been sent at least once. */
   private sent = 0
+  /** Number of the first that was never sent: the other side cannot have taken it. */
+  private unsent = 0
   private otherNumber = 0
   /** Items of the other side that have come. */
   private taken = 0
@@ -93,6 +112,7 @@ export class ReliableLink {
       const items = this.untaken.slice(this.sent, this.sent + perLetter)
       this.post([this.from, this.number, this.first + this.sent, items, this.otherNumber, this.taken])
       this.sent += items.length
+      this.unsent = Math.max(this.unsent, this.first + this.sent)
     } while (this.sent < this.untaken.length)
   }
 
@@ -107,7 +127,7 @@ export class ReliableLink {
   receive([, number, first, items, ownNumber, taken]: Letter): boolean {
     if (this.otherNumber !== 0 && number !== this.otherNumber) return number < this.otherNumber
     this.otherNumber = number
-    const newly = ownNumber === this.number ? Math.min(taken - this.first, this.untaken.length) : 0
+    const newly = ownNumber === this.number && taken <= this.unsent ? taken - this.first : 0
     if (newly > 0) {
       this.untaken = this.untaken.slice(newly)
       this.first += newly
