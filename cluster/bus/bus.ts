@@ -114,6 +114,8 @@ export interface Streams {
   info(stream: string): Promise<StreamInfo | undefined>
   /** One message by its sequence; undefined when it is gone. */
   get(stream: string, sequence: number): Promise<StoredMessage | undefined>
+  /** The last of those in a range, in order, without a request for each. Not for streams with retention 'work'. */
+  last(stream: string, range: StreamRange): Promise<readonly StoredMessage[]>
   /** Removes one message. False when it was gone. */
   delete(stream: string, sequence: number): Promise<boolean>
   /** Removes a consumer that nobody needs any more. */
@@ -144,6 +146,15 @@ export interface Stored {
   readonly sequence: number
   /** It was there already. */
   readonly isDuplicate: boolean
+}
+
+export interface StreamRange {
+  /** Sequences, both included. */
+  readonly from: number
+  readonly through: number
+  readonly filter?: string | undefined
+  /** So many at most. */
+  readonly count: number
 }
 
 export interface StoredMessage {

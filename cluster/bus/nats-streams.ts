@@ -1,15 +1,20 @@
 /** Streams on JetStream. Each call has a deadline; consumers are `NatsConsumption`. */
 
 import {
+  AckPolicy,
+  type ConsumerInfo,
+  DeliverPolicy,
   DiscardPolicy,
   type JetStreamClient,
   type JetStreamManager,
+  type JsMsg,
   jetstream,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
+import { TrafficError } from '../../runtime/errors.ts'
 import type {
   ConsumeOptions,
   Consumption,
@@ -19,6 +24,7 @@ import type {
   StreamInfo,
   StreamOptions,
   StreamPublishOptions,
+  StreamRange,
   Streams,
 } from './bus.ts'
 import { NatsConsumption } from './nats-consumption.ts'
@@ -34,6 +40,11 @@ const callMs = 5_000
  * there only after an election, of four to nine seconds. Whoever tries again sooner with another only makes more of them.
  */
 const consumerMs = 12_000
+
+/** Messages of one request, when many are read. */
+const readCount = 256
+/** A consumer that was made to read, and was left behind, goes after so long. */
+const forgetReaderMs = 10_000
 
 const retentions = {
   work: RetentionPolicy.Workqueue,
@@ -127,6 +138,47 @@ export class NatsStreams implements Streams {
     })
   }
 
+  async last(stream: string, range: StreamRange): Promise<readonly StoredMessage[]> {
+    const doing = `cannot read stream '${stream}'`
+    const read = await this.unlessGone(streamCodes.streamNotFound, doing, async manager => {
+      const reader = await manager.consumers.add(stream, {
+        ack_policy: AckPolicy.None,
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: range.from,
+        inactive_threshold: nanos(forgetReaderMs),
+        mem_storage: true,
+        num_replicas: 1,
+        ...(range.filter === undefined ? undefined : { filter_subject: range.filter }),
+      })
+      try {
+        return await this.readAll(reader, range)
+      } finally {
+        manager.consumers.delete(stream, reader.name).catch(() => {})
+      }
+    })
+    return read ?? []
+  }
+
+  private async readAll(reader: ConsumerInfo, { through, count }: StreamRange): Promise<StoredMessage[]> {
+    const consumer = this.client.consumers.getConsumerFromInfo(reader)
+    let read: StoredMessage[] = []
+    let waiting = reader.num_pending
+    while (waiting > 0) {
+      const asked = Math.min(waiting, readCount)
+      let came = 0
+      for await (const message of await consumer.fetch({ max_messages: asked, expires: callMs })) {
+        came++
+        waiting = message.info.pending
+        if (message.seq > through) waiting = 0
+        else read.push(storedOf(message))
+      }
+      if (read.length > count) read = read.slice(-count)
+      if (came < asked && waiting > 0)
+        throw new TrafficError('AskTimeout', `of ${asked} messages ${came} came within ${callMs} ms`)
+    }
+    return read
+  }
+
   delete(stream: string, sequence: number): Promise<boolean> {
     return this.manage(`cannot delete from stream '${stream}'`, async manager => {
       try {
@@ -176,6 +228,14 @@ export class NatsStreams implements Streams {
     })
   }
 }
+
+const storedOf = (message: JsMsg): StoredMessage => ({
+  sequence: message.seq,
+  subject: message.subject,
+  payload: message.data,
+  headers: plainHeaders(message.headers),
+  timeMs: message.time.getTime(),
+})
 
 function configOf(stream: StreamOptions): Partial<StreamConfig> & { name: string } {
   return {

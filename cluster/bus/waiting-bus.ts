@@ -54,6 +54,7 @@ export class WaitingBus implements Bus {
       consume: async (...args) => (await first).streams.consume(...args),
       info: async (...args) => (await first).streams.info(...args),
       get: async (...args) => (await first).streams.get(...args),
+      last: async (...args) => (await first).streams.last(...args),
       delete: async (...args) => (await first).streams.delete(...args),
       deleteConsumer: async (...args) => (await first).streams.deleteConsumer(...args),
     }

@@ -21,6 +21,7 @@ import type {
   StreamInfo,
   StreamOptions,
   StreamPublishOptions,
+  StreamRange,
   Streams,
   Subscription,
 } from '../../cluster/bus/bus.ts'
@@ -451,6 +452,10 @@ class MemoryStreams implements Streams {
 
   get(stream: string, sequence: number): Promise<StoredMessage | undefined> {
     return this.client.call('streams', () => this.streams.get(stream)?.get(sequence))
+  }
+
+  last(stream: string, range: StreamRange): Promise<readonly StoredMessage[]> {
+    return this.client.call('streams', () => this.streams.get(stream)?.last(range) ?? [])
   }
 
   delete(stream: string, sequence: number): Promise<boolean> {

@@ -7,6 +7,7 @@ import type {
   StoredMessage,
   StreamInfo,
   StreamOptions,
+  StreamRange,
 } from '../../cluster/bus/bus.ts'
 import { after, wallMs } from '../../runtime/clock.ts'
 import { TrafficError } from '../../runtime/errors.ts'
@@ -80,6 +81,13 @@ export class MemoryStream {
   get(sequence: number): StoredMessage | undefined {
     this.sweep()
     return this.kept.get(sequence)
+  }
+
+  last({ from, through, filter, count }: StreamRange): StoredMessage[] {
+    this.sweep()
+    return [...this.kept.values()]
+      .filter(({ sequence, subject }) => sequence >= from && sequence <= through && matches(filter, subject))
+      .slice(-count)
   }
 
   remove(sequence: number): boolean {

@@ -386,6 +386,36 @@ export function busContract(name: string, open: (t: ExecutionContext) => Promise
     t.deepEqual(given.seen, [])
   })
 
+  contract('the last of a range are read in order, whatever is missing between them', async t => {
+    const { streams } = await open(t)
+    const name = unique('read')
+    await streams.ensure(stream(name, { retention: 'limits' }))
+    const range = { from: 1, through: 1_000, count: 1_000 }
+    t.deepEqual(await streams.last(name, range), [])
+    t.deepEqual(await streams.last(unique('none'), range), [])
+    const stored: Promise<unknown>[] = []
+    for (let i = 1; i <= 600; i++) {
+      const subject = i % 3 === 0 ? `${name}.b` : `${name}.a`
+      stored.push(streams.publish(subject, bytes(`${i}`), { id: `${i}`, deadlineMs: 5_000 }))
+    }
+    await Promise.all(stored)
+    for (const sequence of [1, 2, 300, 600]) await streams.delete(name, sequence)
+    const read = async (change: object): Promise<number[]> =>
+      (await streams.last(name, { ...range, ...change })).map(({ sequence }) => sequence)
+    t.deepEqual(
+      await read({}),
+      Array.from({ length: 599 }, (_, i) => i + 1).filter(each => ![1, 2, 300].includes(each)),
+    )
+    t.deepEqual(await read({ from: 298, through: 303 }), [298, 299, 301, 302, 303])
+    t.deepEqual(await read({ count: 2 }), [598, 599])
+    t.deepEqual(await read({ from: 300, through: 300 }), [])
+    t.deepEqual(await read({ from: 600 }), [])
+    const [last] = await streams.last(name, { ...range, count: 1, filter: `${name}.b` })
+    t.like(last, { sequence: 597, subject: `${name}.b` })
+    t.like(last?.headers, { 'Nats-Msg-Id': textOf(last?.payload as Uint8Array) })
+    t.deepEqual((await streams.info(name))?.messages, 596)
+  })
+
   contract('with interest each consumer gets a copy, and a message goes when all have it', async t => {
     const { streams } = await open(t)
     const name = unique('copies')

@@ -141,3 +141,26 @@ test('what is no batch is kept as unreadable, and those behind it are done', asy
   await eventually(() => node.row.inFlight === 0)
   t.true(isBalanced(node.row))
 })
+
+test('dead letters far apart, of several pipelines, are listed newest first', async t => {
+  const server = await startNatsServer(t)
+  const bus = await connectBus(t, server.url)
+  const office = new DeadLetterOffice(bus, cluster)
+  const add = (pipeline: string, id: number): Promise<void> =>
+    office.add({
+      ...{ pipeline, id: `${id}`, key: '', tries: 1, node: 'a', subject: 's', wire: null },
+      reason: 'failed',
+    })
+  for (let i = 1; i <= 300; i++) await add(i % 100 === 0 ? 'rare' : 'log', i)
+  const numbers = async (limit: number, pipeline?: string): Promise<number[]> =>
+    (await office.list(limit, pipeline)).map(({ sequence }) => sequence)
+  t.deepEqual(await numbers(3), [300, 299, 298])
+  t.deepEqual(await numbers(2, 'rare'), [300, 200])
+  t.deepEqual(await numbers(10, 'rare'), [300, 200, 100])
+  t.deepEqual(await numbers(10, 'none'), [])
+  t.is((await numbers(1000)).length, 300)
+  for (let i = 3; i < 300; i++) await office.delete(i)
+  t.deepEqual(await numbers(10), [300, 2, 1])
+  t.deepEqual(await numbers(2), [300, 2])
+  t.deepEqual(await numbers(1), [300])
+})
