@@ -2,7 +2,7 @@ import { ThreadHost } from '../actors/thread-host.ts'
 import { createLogger } from '../observability/log.ts'
 import { LogRelay } from '../observability/log-relay.ts'
 import { LoopGauge } from '../observability/loop-gauge.ts'
-import { ThreadSinks } from '../observability/sinks/thread-sinks.ts'
+import { CompanionSinks } from '../observability/sinks/companion/companion-sinks.ts'
 import { SpanRecorder } from '../observability/tracing/span-recorder.ts'
 import { enterInstance } from '../runtime/api/instance.ts'
 import { logTargets } from '../runtime/api/logging/target.ts'
@@ -71,6 +71,7 @@ class Shard {
   private readonly log: Logger
   private readonly gauge: LoopGauge
   private readonly spans: SpanRecorder
+  private readonly sinks: CompanionSinks
   private readonly cluster: ClusterThread | undefined
   private transport: Transport | undefined
   /** What is to be done at signals of the process. */
@@ -100,6 +101,15 @@ class Shard {
     this.cluster = this.joinCluster()
     this.spans = new SpanRecorder(batch => this.main.tell({ kind: 'spans', batch }))
     if (data.tracing !== undefined) tracing.tracer = new Tracer(data.tracing, this.spans)
+    this.sinks = new CompanionSinks({
+      log: this.log,
+      thread: slot,
+      threads: data.threads,
+      logLevel: data.logLevel,
+      tracing: data.tracing,
+      relayLog: records => this.main.tell({ kind: 'log', records }),
+      relaySpans: batch => this.spans.relay(batch),
+    })
     prepareGlobals(this.log)
     sharedCells.attach(data.shared)
     logTargets.diagnostics = this.log
@@ -139,7 +149,7 @@ class Shard {
         subjectSpace: this.cluster?.subjectSpace,
         roles: setup.roles,
         log: this.log,
-        sinks: new ThreadSinks({ log: this.log, thread: this.mesh.thread, threads: setup.threads }),
+        sinks: this.sinks,
         script: setup.script,
       })
       if (setup.isVerifyOnly) engine.verify(builder)
@@ -207,13 +217,13 @@ class Shard {
         this.mesh.close()
         this.gauge.close()
         // What sessions logged while they were cut, and what a thread that did not drain has.
-        void Promise.all([this.engine?.closeSinks(stopFlushMs), logTargets.flush(stopFlushMs)]).finally(
-          () => {
+        void Promise.all([this.engine?.closeSinks(stopFlushMs), logTargets.flush(stopFlushMs)])
+          .finally(() => this.sinks.stop())
+          .finally(() => {
             this.relay.flush()
             this.spans.flush()
             this.stop()
-          },
-        )
+          })
         return
     }
   }

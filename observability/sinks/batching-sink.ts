@@ -138,6 +138,11 @@ export class BatchingSink implements Sink {
     return this.backlog.isCongested
   }
 
+  /** So little waits that those who waited for relief may go on. */
+  get isRelieved(): boolean {
+    return this.backlog.isRelieved
+  }
+
   awaitRelief(relieved: () => void): void {
     if (this.isCongested && !this.isStopped) this.relief.push(relieved)
     else relieved()

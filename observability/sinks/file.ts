@@ -62,13 +62,12 @@ export const fileKind: SinkKind = {
     if (path === undefined || path === '')
       throw new TrafficError('BadOption', `${owner} wants option 'path', the file that documents go to`)
     const whole = resolve(path)
+    const name = `file ${whole}`
     return {
+      name,
       settings,
       open: () =>
-        new FileDestination(
-          `file ${whole}`,
-          new RotatedFile(whole, { maxFileSize, maxFileCount, rotateInterval }),
-        ),
+        new FileDestination(name, new RotatedFile(whole, { maxFileSize, maxFileCount, rotateInterval })),
     }
   },
 }

@@ -77,6 +77,6 @@ export const httpKind: SinkKind = {
       headers: { ...settings.requestHeaders, ...authorizationOf(settings, owner) },
     }
     const name = `http ${urls.map(url => url.host + url.pathname).join(',')}`
-    return { settings, open: () => new HTTPDestination(name, nodesOf(urls, tls, settings), plan) }
+    return { name, settings, open: () => new HTTPDestination(name, nodesOf(urls, tls, settings), plan) }
   },
 }

@@ -135,6 +135,6 @@ export const otlpKind: SinkKind = {
       headers: { ...settings.requestHeaders, ...authorizationOf(settings, owner) },
     }
     const name = `otlp ${urls.map(url => url.host).join(',')}`
-    return { settings, open: () => new OTLPLogs(name, nodesOf(urls, tls, settings), plan) }
+    return { name, settings, open: () => new OTLPLogs(name, nodesOf(urls, tls, settings), plan) }
   },
 }

@@ -12,6 +12,8 @@ export interface DestinationSite {
 
 /** Options that have been checked, and what can be opened with them. */
 export interface SinkPlan {
+  /** What the destination is called in ledgers: its kind and where it leads. */
+  readonly name: string
   readonly settings: SinkSettings
   open(site: DestinationSite): Destination
 }

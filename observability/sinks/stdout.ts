@@ -38,6 +38,7 @@ export const stdoutKind: SinkKind = {
   options: sinkOptions,
   example: "sink('stdout')",
   plan: (given, owner) => ({
+    name: 'stdout',
     settings: parseOptions(sinkOptions, given, owner),
     open: () => new StreamDestination(process.stdout),
   }),

@@ -1,6 +1,6 @@
 import type { LedgerRow } from '../../actors/host.ts'
 import { Edge } from '../../actors/kernel/ledger.ts'
-import type { Sink, SinkStatus, Sinks } from '../../actors/sink.ts'
+import type { SinkStatus, Sinks } from '../../actors/sink.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { nearest } from '../../runtime/nearest.ts'
@@ -10,7 +10,7 @@ import { DeadLetters } from './dead-letters.ts'
 import { BufferFolder } from './disk/buffer-folder.ts'
 import { DiskBacklog } from './disk/disk-backlog.ts'
 import { sinkKinds } from './kinds.ts'
-import type { SinkKind } from './sink-kind.ts'
+import type { SinkKind, SinkPlan } from './sink-kind.ts'
 import type { SinkSettings } from './sink-options.ts'
 
 export interface ThreadSinksOptions {
@@ -33,12 +33,17 @@ export class ThreadSinks implements Sinks {
   }
 
   check(kind: string, options: unknown): void {
-    this.kindOf(kind).plan(options, `sink '${kind}'`)
+    this.plan(kind, options)
   }
 
-  open(kind: string, options: unknown, place: string): Sink {
+  /** Opens nothing. @throws TrafficError `BadOption` */
+  plan(kind: string, options: unknown): SinkPlan {
+    return this.kindOf(kind).plan(options, `sink '${kind}'`)
+  }
+
+  open(kind: string, options: unknown, place: string): BatchingSink {
     const { log } = this.options
-    const { settings, open } = this.kindOf(kind).plan(options, `sink '${kind}'`)
+    const { settings, open } = this.plan(kind, options)
     const destination = open({ place, log })
     const deadLetters = new DeadLetters(place, settings, log)
     const backlog = this.backlog(settings, place)

@@ -56,6 +56,19 @@ export class SpanRecorder implements SpanOutlet {
     this.cancelTimer ??= after(this.limits.delayMs, () => this.flush())
   }
 
+  /** Spans of another thread, which go on with those of this one. */
+  relay({ spans, values, lost }: SpanBatch): void {
+    for (const reason of Object.keys(lost)) this.lose(reason, lost[reason] as number)
+    if (this.underWay + this.spans + spans > this.limits.window) {
+      this.lose('thread-window', spans)
+      return
+    }
+    for (const value of values) this.values.push(value)
+    this.spans += spans
+    if (this.spans >= this.limits.batch) this.flush()
+    else this.cancelTimer ??= after(this.limits.delayMs, () => this.flush())
+  }
+
   /** The main thread has taken so many. */
   taken(spans: number): void {
     this.underWay -= spans

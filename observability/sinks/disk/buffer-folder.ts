@@ -39,26 +39,32 @@ export class BufferFolder {
     this.left = names.map(name => Segment.open(join(path, name)))
   }
 
+  /** Finds out whether it can be used, and takes nothing. @throws TrafficError `BadOption` as `open` does */
+  static check(site: FolderSite): void {
+    const { own } = pathsOf(site)
+    try {
+      const owner = FolderLock.ownerOf(own)
+      if (owner !== undefined) throw new Error(usedBy(owner))
+    } catch (error) {
+      throw unusable(own, error)
+    }
+  }
+
   /** @throws TrafficError `BadOption` when it cannot be used, or another process does. */
-  static open({ path, place, thread, threads }: FolderSite): BufferFolder {
-    const root = join(resolve(path), place.replace(/[^\w.-]/g, '_'))
-    const own = join(root, `thread-${thread}`)
+  static open(site: FolderSite): BufferFolder {
+    const { thread, threads } = site
+    const { root, own } = pathsOf(site)
     const found = folders.get(own)
     if (found !== undefined) return found
     try {
       const lock = FolderLock.take(own)
-      if (!(lock instanceof FolderLock))
-        throw new Error(`${lock.heldBy} uses it; give each node a folder of its own`)
+      if (!(lock instanceof FolderLock)) throw new Error(usedBy(lock.heldBy))
       for (const orphan of orphansIn(root, thread, threads)) inherit(orphan, own)
       const folder = new BufferFolder(own, lock)
       folders.set(own, folder)
       return folder
     } catch (error) {
-      throw new TrafficError(
-        'BadOption',
-        `bufferPath ${own} cannot be used: ${(error as Error).message}`,
-        error,
-      )
+      throw unusable(own, error)
     }
   }
 
@@ -90,6 +96,16 @@ export class BufferFolder {
     this.lock.release()
   }
 }
+
+function pathsOf({ path, place, thread }: FolderSite): { readonly root: string; readonly own: string } {
+  const root = join(resolve(path), place.replace(/[^\w.-]/g, '_'))
+  return { root, own: join(root, `thread-${thread}`) }
+}
+
+const usedBy = (owner: string): string => `${owner} uses it; give each node a folder of its own`
+
+const unusable = (path: string, error: unknown): TrafficError =>
+  new TrafficError('BadOption', `bufferPath ${path} cannot be used: ${(error as Error).message}`, error)
 
 const namesIn = (path: string): string[] =>
   readdirSync(path)

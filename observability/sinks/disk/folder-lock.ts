@@ -1,4 +1,13 @@
-import { mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { every, wallMs } from '../../../runtime/clock.ts'
@@ -44,10 +53,19 @@ export class FolderLock {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 3) throw error
       }
       const owner = readOwner(path)
-      if (owner !== undefined && isAlive(owner, me, path))
-        return { heldBy: `process ${owner.pid} on ${owner.host}` }
+      if (owner !== undefined && isAlive(owner, me, path)) return { heldBy: nameOf(owner) }
       rmSync(path, { force: true })
     }
+  }
+
+  /** The other process that has it, if one has; makes the folder when there is none. @throws Error of the file system */
+  static ownerOf(folder: string): string | undefined {
+    mkdirSync(folder, { recursive: true })
+    accessSync(folder, constants.R_OK | constants.W_OK)
+    const path = join(folder, 'lock')
+    const owner = readOwner(path)
+    const me: Owner = { pid: process.pid, began: beganOf(process.pid), host: hostname() }
+    return owner !== undefined && isAlive(owner, me, path) ? nameOf(owner) : undefined
   }
 
   release(): void {
@@ -55,6 +73,8 @@ export class FolderLock {
     rmSync(this.path, { force: true })
   }
 }
+
+const nameOf = ({ pid, host }: Owner): string => `process ${pid} on ${host}`
 
 function isAlive(owner: Owner, me: Owner, path: string): boolean {
   if (owner.host !== me.host) {

@@ -79,6 +79,7 @@ export const elasticsearchKind: SinkKind = {
     }
     const name = `elasticsearch ${urls.map(url => url.host).join(',')} ${target}`
     return {
+      name,
       settings,
       open: ({ place }) => new Elasticsearch(name, nodesOf(urls, tls, settings), plan, place),
     }
