@@ -169,6 +169,8 @@ export interface ConsumeOptions {
   /** A durable consumer: its position outlives whoever consumes. */
   readonly name: string
   readonly filter?: string | undefined
+  /** Sequence that a consumer begins with that is not there yet. Default: the oldest. */
+  readonly from?: number | undefined
   /** Messages that may be unacknowledged at one time. */
   readonly maxPending: number
   /** What is neither acknowledged nor extended for so long is given again. */
@@ -211,5 +213,7 @@ export interface StreamInfo {
     readonly waiting: number
     /** Given and not acknowledged. */
     readonly pending: number
+    /** All of its messages up to this sequence are acknowledged. */
+    readonly through: number
   }[]
 }

@@ -90,7 +90,7 @@ export class NatsConsumption implements Consumption {
   }
 
   private async ensureConsumer(): Promise<void> {
-    const { stream, name, filter, maxPending, ackWaitMs, forgetAfterMs } = this.options
+    const { stream, name, filter, from, maxPending, ackWaitMs, forgetAfterMs } = this.options
     const changeable = {
       max_ack_pending: maxPending,
       ack_wait: nanos(ackWaitMs),
@@ -101,7 +101,9 @@ export class NatsConsumption implements Consumption {
       await this.manager.consumers.add(stream, {
         durable_name: name,
         ack_policy: AckPolicy.Explicit,
-        deliver_policy: DeliverPolicy.All,
+        ...(from === undefined
+          ? { deliver_policy: DeliverPolicy.All }
+          : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from }),
         max_deliver: -1,
         ...changeable,
       })

@@ -111,8 +111,10 @@ export class NatsStreams implements Streams {
       const { state } = await manager.streams.info(stream)
       const consumers = []
       for await (const consumer of manager.consumers.list(stream)) {
-        const { name, num_pending: waiting, num_ack_pending: pending } = consumer
-        consumers.push({ name, waiting, pending })
+        const { name, num_pending: waiting, num_ack_pending: pending, ack_floor, config } = consumer
+        // One that has acknowledged nothing says 0, wherever it begins.
+        const through = Math.max(ack_floor.stream_seq, (config.opt_start_seq ?? 1) - 1)
+        consumers.push({ name, waiting, pending, through })
       }
       return {
         messages: state.messages,

@@ -34,5 +34,5 @@ export const leaseKey = (pipeline: string, shard: number): string => `${token(pi
 
 /** Consumers of a shard: one after the other, each with the epoch of the lease that it was made under. */
 export const consumerPrefix = (shard: number): string => `s${shard}-`
-/** The consumer of one node, where each takes a copy. */
-export const copyConsumer = (node: string, shard: number): string => `n-${token(node)}-${shard}`
+/** Consumers of one node, where each takes a copy: one after the other, with a number. */
+export const copyPrefix = (node: string, shard: number): string => `n-${token(node)}-${shard}_`

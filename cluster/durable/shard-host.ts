@@ -4,12 +4,12 @@ import { after } from '../../runtime/clock.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { RetryDelay } from '../../runtime/retry-delay.ts'
-import type { Bus } from '../bus/bus.ts'
+import type { Bus, StreamInfo } from '../bus/bus.ts'
 import type { Place } from '../membership/member.ts'
 import type { DeadLetterOffice } from './dead-letter-office.ts'
 import { ackWaitMs, HostedShard, type Inheritance, maxPending, ShardMemory } from './hosted-shard.ts'
 import type { Lease, Leases } from './leases.ts'
-import { consumerPrefix, copyConsumer, leaseKey, shardSubject, streamOf } from './names.ts'
+import { consumerPrefix, copyPrefix, leaseKey, shardSubject, streamOf } from './names.ts'
 import type { Readiness } from './shard-sender.ts'
 import type { StreamLedger } from './stream-ledger.ts'
 
@@ -47,6 +47,17 @@ interface Beginning {
   readonly suspects: number
 }
 
+/** A consumer to take from. */
+interface Beginner {
+  readonly name: string
+  /** Sequence of its first message; undefined: the oldest. */
+  readonly from?: number | undefined
+  /** It is there. */
+  readonly begun?: () => Promise<void>
+}
+
+type ConsumerInfo = StreamInfo['consumers'][number]
+
 /**
  * A shard of a pipeline that this thread may have: takes the lease when the shard is to be here, consumes while it has
  * it, and gives it back when the shard is to be elsewhere.
@@ -55,7 +66,8 @@ interface Beginning {
  *
  * Each holder has a consumer of its own, made anew: the server then gives it all that is not done, from the oldest on and
  * at once. Going on with the consumer of a holder that died would first give what is new, and the rest, which is older,
- * only when the time to acknowledge it has passed.
+ * only when the time to acknowledge it has passed. Where each node takes a copy, the same holds for the node's consumer;
+ * the stream keeps a message for as long as a consumer has not done it, so the next one is made before the last one goes.
  */
 export class ShardHost {
   private readonly options: ShardHostOptions
@@ -167,8 +179,8 @@ export class ShardHost {
       const triedBefore = Math.min(deaths, deathsToCare)
       await this.serve(
         place,
-        beginning,
         { suspects: beginning.suspects, isCareful, at, triedBefore, note },
+        (hosted, isWanted) => this.consumeInOrder(hosted, beginning.consumer, { lease, isWanted }),
         lease,
       )
     } finally {
@@ -214,20 +226,52 @@ export class ShardHost {
 
   /** Every node takes what comes, so there is nothing to be agreed on. */
   private async serveCopy(place: Place): Promise<void> {
-    const { node, shard } = this.options
+    const suspects = (await this.copies()).at(-1)?.pending ?? 0
     await this.serve(
       place,
-      { consumer: copyConsumer(node, shard), suspects: 0 },
-      { suspects: 0, isCareful: false, at: undefined, triedBefore: 0, note: async () => {} },
-      undefined,
+      { suspects, isCareful: false, at: undefined, triedBefore: 0, note: async () => {} },
+      (hosted, isWanted) => this.consumeCopy(hosted, isWanted),
     )
+  }
+
+  /** The consumers that this node has had for its copy, and not deleted; the newest last. */
+  private async copies(): Promise<ConsumerInfo[]> {
+    const { bus, cluster, node, shard } = this.options
+    const info = await bus.streams.info(streamOf(cluster, this.options.pipeline().name))
+    const prefix = copyPrefix(node, shard)
+    return (info?.consumers ?? [])
+      .filter(({ name }) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)))
+      .sort((a, b) => numberOf(a) - numberOf(b))
+  }
+
+  /** As `consumeInOrder`. A message that only this node has not done goes with the last consumer that wants it. */
+  private async consumeCopy(hosted: HostedShard, isWanted: () => boolean): Promise<void> {
+    const { bus, cluster, node, shard } = this.options
+    const stream = streamOf(cluster, this.options.pipeline().name)
+    const delay = new RetryDelay(100, 2_000)
+    while (isWanted()) {
+      try {
+        const before = await this.copies()
+        const last = before.at(-1)
+        const name = `${copyPrefix(node, shard)}${last === undefined ? 1 : numberOf(last) + 1}`
+        const begun = async (): Promise<void> => {
+          for (const { name } of before) await bus.streams.deleteConsumer(stream, name)
+        }
+        await this.consume(hosted, { name, from: last && last.through + 1, begun }, isWanted)
+        delay.reset()
+      } catch (thrown) {
+        this.tell(thrown)
+        await this.sleep(delay.next())
+        if (isWanted()) await this.options.ready(true)?.catch((error: unknown) => this.tell(error))
+      }
+    }
   }
 
   private async serve(
     place: Place,
-    beginning: Beginning,
     inheritance: Inheritance,
-    lease: Lease | undefined,
+    consume: (hosted: HostedShard, isWanted: () => boolean) => Promise<void>,
+    lease?: Lease,
   ): Promise<void> {
     const { bus, log, cluster, node, receiver, office, ledger } = this.options
     const pipeline = this.options.pipeline()
@@ -240,8 +284,7 @@ export class ShardHost {
       return !isOver
     }
     try {
-      if (lease === undefined) await this.consume(hosted, beginning.consumer, isWanted)
-      else await this.consumeInOrder(hosted, beginning.consumer, { lease, isWanted })
+      await consume(hosted, isWanted)
       if (!this.isCut) await hosted.finish(handOverMs)
     } finally {
       hosted.abandon()
@@ -262,7 +305,7 @@ export class ShardHost {
     const delay = new RetryDelay(100, 2_000)
     for (let number = 1; isWanted(); number++) {
       try {
-        await this.consume(hosted, `${consumer}-${number}`, isWanted)
+        await this.consume(hosted, { name: `${consumer}-${number}` }, isWanted)
         if (isWanted()) await this.deleteOlder(stream, lease)
         delay.reset()
       } catch (thrown) {
@@ -280,7 +323,11 @@ export class ShardHost {
   }
 
   /** Gives to the shard what its consumer gives, until it is not wanted, or something of it is missing. */
-  private async consume(hosted: HostedShard, name: string, isWanted: () => boolean): Promise<void> {
+  private async consume(
+    hosted: HostedShard,
+    { name, from, begun }: Beginner,
+    isWanted: () => boolean,
+  ): Promise<void> {
     const { bus, cluster, shard } = this.options
     const pipeline = this.options.pipeline()
     const { connections } = this
@@ -291,13 +338,14 @@ export class ShardHost {
       streamOf(cluster, pipeline.name),
       {
         name,
+        from,
         filter: shardSubject(cluster, pipeline.name, shard),
         maxPending,
         ackWaitMs,
         ...(isCopy ? { forgetAfterMs: forgetCopyMs } : undefined),
       },
       delivery => {
-        isWhole &&= isCopy || (delivery.count === ++last && connections === this.connections)
+        isWhole &&= delivery.count === ++last && connections === this.connections
         if (isWhole) hosted.take(delivery)
         else this.wake()
       },
@@ -307,11 +355,15 @@ export class ShardHost {
       isWhole = false
       this.wake()
     })
-    this.options.tell(shard, undefined)
-    while (isWanted() && isWhole && (isCopy || connections === this.connections)) await this.sleep()
-    isWhole = false
-    if (this.isCut || !isWanted()) hosted.close()
-    await consumption.stop()
+    try {
+      await begun?.()
+      this.options.tell(shard, undefined)
+      while (isWanted() && isWhole && connections === this.connections) await this.sleep()
+    } finally {
+      isWhole = false
+      if (this.isCut || !isWanted()) hosted.close()
+      await consumption.stop()
+    }
   }
 
   /** Until something has changed, or for so long. */
@@ -326,6 +378,9 @@ export class ShardHost {
     })
   }
 }
+
+/** A copy's consumers are numbered. */
+const numberOf = ({ name }: ConsumerInfo): number => Number(name.slice(name.lastIndexOf('_') + 1))
 
 const isSame = (one: Place | undefined, other: Place | undefined): boolean =>
   one?.node === other?.node &&

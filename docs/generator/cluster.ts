@@ -6,7 +6,7 @@ import { answerSubject, kernelSubject, threadSubject } from '../../cluster/deliv
 import { batchVersion } from '../../cluster/durable/batch.ts'
 import {
   consumerPrefix,
-  copyConsumer,
+  copyPrefix,
   deadLetterStream,
   deadLetterSubject,
   leaseBucket,
@@ -121,7 +121,10 @@ const consumers: readonly (readonly [string, string])[] = [
     `${consumerPrefix(shard)}EPOCH`,
     'Of a shard, for the thread that has its lease; each lease has its own epoch.',
   ],
-  [copyConsumer('NODE', shard), 'Of a shard and node, where `fanout: all` gives each node a copy.'],
+  [
+    `${copyPrefix('NODE', shard)}NUMBER`,
+    'Of a shard and node, where `fanout: all` gives each node a copy. Each takes the place of the one before.',
+  ],
 ]
 
 const headers: readonly (readonly [string, string, string])[] = [

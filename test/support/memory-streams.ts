@@ -131,7 +131,9 @@ export class MemoryStream {
           )
     const consumer = new MemoryConsumer(this, options)
     this.consumers.set(name, consumer)
-    for (const message of this.kept.values()) if (consumer.wants(message.subject)) message.wantedBy.add(name)
+    for (const message of this.kept.values())
+      if (consumer.wants(message.subject) && message.sequence >= (options.from ?? 0))
+        message.wantedBy.add(name)
     return consumer
   }
 
@@ -190,6 +192,7 @@ export class MemoryConsumer {
   constructor(stream: MemoryStream, options: ConsumeOptions) {
     this.stream = stream
     this.options = options
+    this.cursor = (options.from ?? 1) - 1
   }
 
   get name(): string {
@@ -246,7 +249,9 @@ export class MemoryConsumer {
     const waiting = kept.filter(
       ({ sequence, subject }) => this.wants(subject) && (sequence > this.cursor || this.again.has(sequence)),
     )
-    return { name: this.name, waiting: waiting.length, pending: this.pending.size }
+    const open = [...this.pending.keys(), ...this.again.keys()]
+    const through = open.length === 0 ? this.cursor : Math.min(...open) - 1
+    return { name: this.name, waiting: waiting.length, pending: this.pending.size, through }
   }
 
   private next(): Given | undefined {
