@@ -85,7 +85,8 @@ test('a process whose sink cannot be written ends within the time it has to drai
   const sinceMs = performance.now()
   sluice.signal('SIGTERM')
   t.is((await sluice.exited).code, 0)
-  t.true(performance.now() - sinceMs < 5000)
+  // Without the option it would be thirty seconds.
+  t.true(performance.now() - sinceMs < 20_000)
 })
 
 test('a process without answers to wait for is not held up by what its sinks wait for', async t => {

@@ -7,8 +7,8 @@ import { Occurrences } from '../../support/occurrences.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 
-/** Settings that notice a silent server within a second. */
-const quick = { pingIntervalMs: 300, connectTimeoutMs: 500 }
+/** Settings that notice a silent server soon, and take no machine that stalls for a moment for one. */
+const quick = { pingIntervalMs: 1_000, connectTimeoutMs: 2_000 }
 
 const statesOf = (bus: Bus): Occurrences<BusState> => {
   const states = new Occurrences<BusState>()

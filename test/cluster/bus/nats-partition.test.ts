@@ -6,7 +6,7 @@ import { startFaultRelay } from '../../support/fault-relay.ts'
 import { connectBus, startNatsServer } from '../../support/nats-server.ts'
 import { Occurrences } from '../../support/occurrences.ts'
 
-const quick = { pingIntervalMs: 200, connectTimeoutMs: 500 }
+const quick = { pingIntervalMs: 1_000, connectTimeoutMs: 2_000 }
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 
 test('a way that is cut is known at once; one that leads nowhere, after two pings', async t => {

@@ -53,7 +53,7 @@ test.serial(
   async t => {
     t.timeout(60_000)
     const nats = await startNatsServer(t)
-    const fleet = await startFleet(t, { nats: nats.url, env: { FAIL_EVERY: '10' } })
+    const fleet = await startFleet(t, { nats: nats.url, heartbeat: '2s', env: { FAIL_EVERY: '10' } })
     const traffic = fleet.traffic()
     await traffic.more(600)
     await traffic.end()

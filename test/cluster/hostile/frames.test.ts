@@ -205,13 +205,12 @@ test('no frames make an inbox throw, hang, or speak to a subject that is none', 
 
 test('a header that claims more messages than there can be costs no more than one that does not', t => {
   const { inbox: hostile, published } = inbox(t)
-  const startedMs = performance.now()
   for (const messages of [2 ** 40, Number.MAX_SAFE_INTEGER])
     hostile.receive(encodeFrame([FrameKind.messages, 'mallory', 1, [[0, 'log', messages, 0]], []]))
   hostile.receive(
     encodeFrame([FrameKind.messages, 'alice', 1, [[0, 'log', 0, 0]], [[0, 'k', [{}, null, null, null]]]]),
   )
-  t.true(performance.now() - startedMs < 1000)
+  // Counted one by one, they would keep it busy for longer than any test may take.
   t.is(published.at(-1), answerSubject('test', 'alice'))
 })
 

@@ -1,6 +1,7 @@
 /** Nodes as processes: what an operator sees when he starts, misnames and ends them. */
 
 import test, { type ExecutionContext } from 'ava'
+import { eventually } from '../../support/eventually.ts'
 import { startNatsServer } from '../../support/nats-server.ts'
 import { makeScript, type SluiceProcess, startSluice } from '../../support/sluice.ts'
 
@@ -144,12 +145,17 @@ export default sluice({ key: '' })
     for (const path of paths) await send(path, { 'x-round': '2' })
     await edge.line(all)
     for (const _ of paths) await log.line(/^logged \/\w 2$/)
-    const status = (await (await fetch(`${admin}/api/v1/status`)).json()) as {
-      threads: {
-        edges: { to: string; accepted: number; delivered: number; dropped: object; inFlight: number }[]
-      }[]
-    }
-    const row = status.threads[0]?.edges.find(({ to }) => to === 'log')
+    const row = await eventually(
+      async () => {
+        const status = (await (await fetch(`${admin}/api/v1/status`)).json()) as {
+          threads: {
+            edges: { to: string; accepted: number; delivered: number; dropped: object; inFlight: number }[]
+          }[]
+        }
+        return status.threads[0]?.edges.find(({ to }) => to === 'log')
+      },
+      edge => edge?.inFlight === 0,
+    )
     t.like(row, { accepted: 9, delivered: 8, dropped: { 'thread-died': 1 }, inFlight: 0 })
     await end(t, edge)
   },

@@ -181,7 +181,7 @@ test.serial('three nodes give the same, of two threads each', async t => {
           '--threads=2',
           `--nats=${server.url}`,
           `--node=${name}`,
-          '--heartbeat=300ms',
+          '--heartbeat=2s',
           '--log-level=debug',
         ],
         { env: { ...env, PLANS: JSON.stringify(isOfCluster) } },
