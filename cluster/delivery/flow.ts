@@ -6,7 +6,7 @@ import { monotonicMs } from '../../runtime/clock.ts'
 import type { Place } from '../membership/member.ts'
 import {
   encodeFrame,
-  type FrameItem,
+  encodeMessages,
   FrameKind,
   type LaneCredit,
   type LaneHeader,
@@ -45,6 +45,8 @@ export interface FlowRoads {
   publish(frame: Uint8Array): boolean
   /** Something waits for `flush`. */
   gathered(): void
+  /** So much waits that it makes a frame by itself. */
+  filled(): void
   /** The bus did not take a frame: it is to be told to `resume` when it may do so again. */
   refused(): void
   /** The receiver has given credit. */
@@ -67,6 +69,7 @@ export class Flow {
   private readonly roads: FlowRoads
   private readonly lanes: FlowLane[] = []
   private gathered: Cargo[] = []
+  private gatheredBytes = 0
   private frames = 0
   private isDown = false
   /** Messages that are sent and not settled. */
@@ -105,7 +108,10 @@ export class Flow {
 
   add(cargo: Cargo): boolean {
     if (this.isDown) return false
+    const before = this.gatheredBytes
+    this.gatheredBytes += cargo.sending.bytes
     if (this.gathered.push(cargo) === 1) this.roads.gathered()
+    if (before < usualFrameBytes && this.gatheredBytes >= usualFrameBytes) this.roads.filled()
     return true
   }
 
@@ -128,6 +134,7 @@ export class Flow {
     const { gathered } = this
     if (gathered.length === 0) return
     this.gathered = []
+    this.gatheredBytes = 0
     if (this.outstanding === 0) this.heardMs = monotonicMs()
     this.usedMs = monotonicMs()
     const limit = Math.min(usualFrameBytes, this.roads.maxPayload - envelopeBytes)
@@ -158,20 +165,14 @@ export class Flow {
   /** Gives the index of the first that was not sent. */
   private sendFrame(gathered: readonly Cargo[], from: number, to: number): number {
     const headers: LaneHeader[] = []
-    const items: FrameItem[] = []
     const frameNumber = ++this.frames
     for (let i = from; i < to; i++) {
-      const {
-        to: lane,
-        sending: { key, wire },
-      } = gathered[i] as Cargo
-      if (lane.frame !== frameNumber) {
-        lane.frame = frameNumber
-        headers.push([lane.index, lane.pipeline, lane.sent, lane.sentBytes])
-      }
-      items.push([lane.index, key, wire])
+      const { to: lane } = gathered[i] as Cargo
+      if (lane.frame === frameNumber) continue
+      lane.frame = frameNumber
+      headers.push([lane.index, lane.pipeline, lane.sent, lane.sentBytes])
     }
-    const frame = encodeFrame([FrameKind.messages, this.roads.sender, this.number, headers, items])
+    const frame = encodeMessages(this.roads.sender, this.number, headers, gathered, from, to)
     if (frame.length > this.roads.maxPayload - envelopeBytes) {
       if (to - from === 1) return this.sendParts(gathered[from] as Cargo) ? to : from
       // Heads are larger than was thought.
@@ -274,6 +275,7 @@ export class Flow {
     this.isDown = true
     const { gathered } = this
     this.gathered = []
+    this.gatheredBytes = 0
     // What was not sent yet can go elsewhere.
     this.giveBack(gathered)
     this.outstanding = 0

@@ -4,6 +4,7 @@ import { Packr, RESERVE_START_SPACE } from 'msgpackr'
 import type { WireMessage } from '../../actors/kernel/wire.ts'
 import { isWireMessage } from '../../actors/kernel/wire-check.ts'
 import { TrafficError } from '../../runtime/errors.ts'
+import { WireWriter } from '../wire-writer.ts'
 
 /**
  * The wire format between threads of nodes, version 1: a byte with the version, then one msgpack array, whose first
@@ -73,6 +74,47 @@ export function encodeFrame(frame: Frame): Uint8Array {
   const bytes = packr.pack(frame, RESERVE_START_SPACE | 1)
   bytes[0] = frameVersion
   return bytes
+}
+
+/** A message on its way out. */
+export interface Outgoing {
+  readonly to: { readonly index: number }
+  readonly sending: { readonly key: string; readonly wire: WireMessage }
+}
+
+const writer = new WireWriter()
+
+/** A `MessagesFrame` of `messages` from one place to another; the memory is nobody else's, as with `encodeFrame`. */
+export function encodeMessages(
+  sender: string,
+  flow: number,
+  headers: readonly LaneHeader[],
+  messages: readonly Outgoing[],
+  from: number,
+  to: number,
+): Uint8Array {
+  writer.begin(frameVersion)
+  writer.array(5)
+  writer.count(FrameKind.messages)
+  writer.text(sender)
+  writer.count(flow)
+  writer.array(headers.length)
+  for (const [lane, pipeline, messagesBefore, bytesBefore] of headers) {
+    writer.array(4)
+    writer.count(lane)
+    writer.text(pipeline)
+    writer.count(messagesBefore)
+    writer.count(bytesBefore)
+  }
+  writer.array(to - from)
+  for (let i = from; i < to; i++) {
+    const { to: lane, sending } = messages[i] as Outgoing
+    writer.array(3)
+    writer.count(lane.index)
+    writer.text(sending.key)
+    writer.message(sending.wire)
+  }
+  return writer.take()
 }
 
 /** @throws TrafficError `WireVersion`, or `ClusterError` when it is no frame at all */

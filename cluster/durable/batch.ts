@@ -4,6 +4,7 @@ import { Packr } from 'msgpackr'
 import type { WireMessage } from '../../actors/kernel/wire.ts'
 import { isWireMessage } from '../../actors/kernel/wire-check.ts'
 import { TrafficError } from '../../runtime/errors.ts'
+import { WireWriter } from '../wire-writer.ts'
 
 /** One event: its key, what it is, its own id if it has one, or where its parts are when it is too large for one message. */
 export type BatchItem = readonly [
@@ -55,7 +56,22 @@ export function decode(bytes: Uint8Array): unknown {
   }
 }
 
-export const encodeBatch = ({ id, items }: Batch): Uint8Array => encode([id, items])
+const writer = new WireWriter()
+
+export function encodeBatch({ id, items }: Batch): Uint8Array {
+  writer.begin(batchVersion)
+  writer.array(2)
+  writer.text(id)
+  writer.array(items.length)
+  for (const item of items) {
+    writer.array(item.length)
+    writer.text(item[0])
+    if (item[1] === null) writer.nil()
+    else writer.message(item[1])
+    for (let i = 2; i < item.length; i++) writer.value(item[i] ?? null)
+  }
+  return writer.take()
+}
 
 /** @throws TrafficError as `decode` does */
 export function decodeBatch(bytes: Uint8Array): Batch {

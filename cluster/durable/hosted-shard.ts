@@ -15,10 +15,10 @@ import { OpenBatch } from './open-batch.ts'
 import type { StreamLedger } from './stream-ledger.ts'
 
 /**
- * Messages of the stream that a shard may have in hand. Each is some 64 KiB at most unless its events are larger, so this
+ * Messages of the stream that a shard may have in hand. Each is some 256 KiB at most unless its events are larger, so this
  * bounds memory; the pipeline is told not to gather any longer when it is reached.
  */
-export const maxPending = 256
+export const maxPending = 128
 
 /** An acknowledgement whose answer does not come is sent again so often. */
 const ackTries = 3

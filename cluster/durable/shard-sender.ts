@@ -39,10 +39,11 @@ export interface ShardSenderOptions {
 }
 
 /**
- * Of one batch, about: 500 small events, or 64 KiB. What is in one message of the stream is acknowledged together, and
- * a host keeps some hundred messages at hand: larger ones would cost it more memory, smaller ones the sender more CPU.
+ * Of one batch, about: 1,000 small events, or 256 KiB. What is in one message of the stream is acknowledged together, and
+ * a host keeps a hundred of them at hand: larger ones would cost it more memory. Smaller ones cost the server more CPU, of
+ * which it needs as much for each: with 64 KiB a shard stores 117,000 events a second, with these 165,000 (2026-11).
  */
-const batchLimits = { events: 512, bytes: 64 * 1024 } as const
+const batchLimits = { events: 1024, bytes: 256 * 1024 } as const
 
 /** For the stream to say that it has stored a batch; then it is sent again with the same id. */
 const publishMs = 5_000
