@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import ava, { type ExecutionContext } from 'ava'
 import type { StrictElasticsearch } from '../support/elasticsearch/index.ts'
 import { startElasticsearch } from '../support/elasticsearch.ts'
@@ -175,4 +176,86 @@ test('options that cannot be used keep the script from being taken', async t => 
   const sluice = startSluice(t, [script])
   t.not((await sluice.exited).code, 0)
   t.regex(sluice.stderr, /did you mean 'bufferPath'\?/)
+})
+
+/** Logs each request with its body. */
+const loggingBodies = (server: StrictElasticsearch): string => `
+import { Message, sluice } from 'sluice'
+export default sluice()
+  .listen('127.0.0.1:0')
+  .demuxHTTP()
+  .to($ => $
+    .logTraffic('elasticsearch', {
+      node: '${server.url}', dataStream: '${dataStream}', bodies: { types: ['*'], limit: '1m' },
+      batchInterval: '5ms', retryDelay: '5ms', maxRetryDelay: '50ms', timeout: '1s',
+    })
+    .replaceMessage(msg => {
+      if (msg.head.path === '/crash') setTimeout(() => { throw new Error('boom') })
+      return new Message({ status: 200 }, 'ok')
+    }))
+`
+
+async function post(port: number, body: string): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}/`, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'text/plain' },
+  })
+  await response.text()
+  return response.status
+}
+
+test('documents that are too much for the heap of the thread that holds them cost no request', async t => {
+  const server = await startElasticsearch(t)
+  await server.away()
+  const sluice = startSluice(t, [makeScript(t, loggingBodies(server))], {
+    program: fileURLToPath(new URL('./fixtures/small-heap.ts', import.meta.url)),
+  })
+  const port = await sluice.port()
+  const body = 'x'.repeat(512 * 1024)
+  let hasDied = false
+  const died = sluice.line(/CompanionDied/).then(line => {
+    hasDied = true
+    return line
+  })
+  while (!hasDied) t.is(await post(port, body), 200)
+  t.regex((await died).message, /out of its heap of 32 MB/)
+  await server.back()
+  const stored = untilStored(server, 1)
+  // One of the two threads may have its first companion still, with as much to write.
+  while (server.documents(dataStream).size === 0) t.is(await post(port, 'little'), 200)
+  await stored
+  sluice.signal('SIGTERM')
+  t.is((await sluice.exited).code, 0)
+  t.notRegex(sluice.stderr, /"ThreadDied"/)
+})
+
+// Only there are the names of threads to be seen.
+const onLinux = process.platform === 'linux' ? test : test.skip
+
+onLinux('a thread that dies takes its companion with it', async t => {
+  const server = await startElasticsearch(t)
+  const sluice = startSluice(t, [makeScript(t, loggingBodies(server)), '--log-level=debug'])
+  const port = await sluice.port()
+  const companions = (): number => {
+    const { pid } = sluice.child
+    const names = readdirSync(`/proc/${pid}/task`).map(thread => {
+      try {
+        return readFileSync(`/proc/${pid}/task/${thread}/comm`, 'utf8').trim()
+      } catch {
+        return 'has ended'
+      }
+    })
+    return names.filter(name => name === 'sinks-0').length
+  }
+  t.is(await post(port, 'one'), 200)
+  await untilStored(server, 1)
+  t.is(companions(), 1)
+  await request(port, 'crash').catch(() => {})
+  await sluice.line(/^ThreadDied$/)
+  await sluice.line(/^ThreadReady$/)
+  const stored = untilStored(server, 2)
+  t.is(await post(port, 'two'), 200)
+  await stored
+  t.is(companions(), 1)
 })
