@@ -7,6 +7,7 @@ import type { SpanBatch } from '../observability/tracing/span-recorder.ts'
 import { monotonicMs, wallMs } from '../runtime/clock.ts'
 import { type FaultRecord, faults, TrafficError } from '../runtime/errors.ts'
 import type { Logger, LogThreshold } from '../runtime/log.ts'
+import { formatAddress } from '../runtime/net/address.ts'
 import { ListeningSockets } from '../runtime/net/listening-sockets.ts'
 import { SharedCells } from '../runtime/shared-cells.ts'
 import { AdminServer } from './admin/admin.ts'
@@ -486,6 +487,4 @@ export class TrafficNode implements ThreadsListener {
   }
 }
 
-function showEndpoint({ address, port }: ListeningOn): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-}
+const showEndpoint = ({ address, port }: ListeningOn): string => formatAddress(address, port)

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { ActorList } from '../../actors/host.ts'
 import { sumLedgers } from '../../actors/kernel/ledger-sum.ts'
+import { formatAddress } from '../../runtime/net/address.ts'
 import type { NodeStatus } from '../admin/node-status.ts'
 import type { Bus, BusMessage, Subscription } from '../bus/bus.ts'
 import { ServiceInfo } from './service-info.ts'
@@ -114,13 +115,7 @@ export function summaryOf(status: NodeStatus, version: string): ViewAnswer['summ
     sessions: threads.reduce((sum, thread) => sum + thread.sessions, 0),
     connections: listeners.reduce((sum, { connections }) => sum + connections, 0),
     deadLetters: threads.reduce((sum, thread) => sum + thread.deadLetters, 0),
-    listeners: [
-      ...new Set(
-        listeners.map(({ address, port }) =>
-          address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
-        ),
-      ),
-    ],
+    listeners: [...new Set(listeners.map(({ address, port }) => formatAddress(address, port)))],
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * The part of Node's internal TCP handles that we use, with types. Not a public interface of Node: everything that
- * touches it is in this file, tcp-handle.ts and listening-sockets.ts.
+ * touches it is in this file, handle-connection.ts, tcp-handle.ts and listening-sockets.ts.
  */
 
 import type { Buffer } from 'node:buffer'

@@ -4,7 +4,7 @@ import type { Buffer } from 'node:buffer'
 import { after, Deadline } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, StreamEnd } from '../../../runtime/event.ts'
-import { parseTarget } from '../../../runtime/net/address.ts'
+import { formatAddress, parseTarget } from '../../../runtime/net/address.ts'
 import { BlockedSources } from '../../../runtime/net/blocked-sources.ts'
 import { resolver } from '../../../runtime/net/resolver.ts'
 import type {
@@ -352,9 +352,7 @@ class Connect extends Filter implements ConnectionHandler {
     this.cancelTimer = after(Math.max(retryDelay, 1), () => {
       turn.begin(null)
       if (!this.pipeline.isStopped && !this.outputEnded)
-        this.pipeline.run(() =>
-          this.resolve(this.host.includes(':') ? `[${this.host}]:${this.port}` : `${this.host}:${this.port}`),
-        )
+        this.pipeline.run(() => this.resolve(formatAddress(this.host, this.port)))
       turn.end()
     })
   }
