@@ -30,8 +30,10 @@ export type { MirrorDifference } from './filters/traffic/comparison.ts'
 export type { LoggedExchange } from './filters/traffic/traffic-log.ts'
 export { Inbound } from './inbound.ts'
 export { pipeline } from './script/builder.ts'
+export type { Compression } from './script/compression-types.ts'
 export type {
   ConnectOptions,
+  DecompressOptions,
   ForkOptions,
   ListenOptions,
   MergeOptions,
@@ -39,6 +41,8 @@ export type {
   MuxOptions,
   RESPOptions,
   ServerOptions,
+  TeeOptions,
+  ThrottleOptions,
 } from './script/option-types.ts'
 export type {
   CommonSinkOptions,
@@ -58,9 +62,7 @@ export type {
 } from './script/traffic-types.ts'
 export type { AcceptTLSOptions, ConnectTLSOptions } from './script/tunnel-types.ts'
 export type {
-  Compression,
   Ctx,
-  DecompressOptions,
   Duration,
   ExecOptions,
   HTTPRequestHead,
@@ -70,6 +72,4 @@ export type {
   Script,
   Size,
   Stage,
-  TeeOptions,
-  ThrottleOptions,
 } from './script/types.ts'

@@ -114,3 +114,38 @@ export interface PackOptions {
   separator?: string | Data
   vacancy?: number
 }
+
+/** What a decompressed body may become. */
+export interface DecompressOptions {
+  maxSize?: Size
+  maxRatio?: number
+}
+
+export interface ThrottleOptions {
+  blockInput?: boolean
+  bufferLimit?: Size
+}
+
+export interface TeeOptions {
+  append?: boolean
+  shared?: boolean
+  maxFileSize?: Size
+  maxFileCount?: number
+  rotateInterval?: Duration
+}
+
+/** Of a pipeline that is placed in the cluster. */
+export interface ClusterOptions {
+  role?: string
+  delivery?: 'at-most-once' | 'at-least-once'
+  fanout?: 'one' | 'all'
+  shards?: number
+  maxMessageSize?: Size
+  acknowledge?: 'output' | 'taken'
+  answerWithin?: Duration
+  maxDeliver?: number
+  streamSize?: Size
+  streamAge?: Duration
+  duplicateWindow?: Duration
+  replicas?: number
+}

@@ -68,7 +68,7 @@ type AcceptTunnel<V> = (
 
 type AcceptTunnelOptions = ServerOptions & { bodyLimit?: Size }
 
-interface TunnelFilters<V, T extends boolean> {
+export interface TunnelFilters<V, T extends boolean> {
   /** Accepts an HTTP tunnel and sends its stream to a pipeline */
   acceptHTTPTunnel(accept: AcceptTunnel<V>, options?: AcceptTunnelOptions): Wraps<V, T>
   /** Sends a stream through an HTTP tunnel, over a pipeline */
@@ -104,12 +104,10 @@ interface TunnelFilters<V, T extends boolean> {
 }
 
 /** The same where there are messages: behind demuxHTTP. */
-interface TunnelFiltersOnMessages<V, T extends boolean> {
+export interface TunnelFiltersOnMessages<V, T extends boolean> {
   /** Accepts an HTTP tunnel and sends its stream to a pipeline */
   acceptHTTPTunnel(
     accept: AcceptTunnel<V>,
     options?: AcceptTunnelOptions,
   ): Needs<V, 'bytes', Head, Stage<V, 'messages', HTTPResponseHead, T>>
 }
-
-export type { TunnelFilters, TunnelFiltersOnMessages }

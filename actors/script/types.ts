@@ -12,7 +12,10 @@ import type { Data, Event, Head, Message, MessageEnd, MessageStart, StreamEnd } 
 import type { Builtins } from '../context.ts'
 import type { Hub } from '../filters/compose/swap.ts'
 import type { SubjectHead } from '../sources/subject-message.ts'
+import type { BranchFilters, BranchFiltersOnMessages } from './branch-types.ts'
+import type { CompressionFilters } from './compression-types.ts'
 import type {
+  ClusterOptions,
   ConnectOptions,
   ConnectUDPOptions,
   ForkOptions,
@@ -26,6 +29,8 @@ import type {
   RESPOptions,
   ServerOptions,
   SubscribeOptions,
+  TeeOptions,
+  ThrottleOptions,
 } from './option-types.ts'
 import type { SinkFilters } from './sink-types.ts'
 import type { TrafficFilters } from './traffic-types.ts'
@@ -65,7 +70,6 @@ type Replaced = Event | Message | readonly (Event | Message | null | undefined)[
 /** A literal replacement, or a callback that gives one. */
 export type ReplacementOf<V, S> = Replaced | ((subject: S, ctx: Ctx<V>) => Promisable<Replaced>)
 type Callback<V, S> = (subject: S, ctx: Ctx<V>) => Promisable<unknown>
-type Asked<V, S> = (subject: S, ctx: Ctx<V>) => unknown
 export type FromContext<V, R> = (ctx: Ctx<V>) => R
 
 export type Kind = 'bytes' | 'messages' | 'any'
@@ -100,46 +104,10 @@ export interface Needs<V, K extends Kind, H extends Head, R> {
   to(target: Sub<V, K, H>): R
 }
 
-/** A way to compress. */
-export type Compression = 'gzip' | 'deflate' | 'brotli' | 'br' | 'zstd'
-type CompressionLevel = number | 'default' | 'none' | 'speed' | 'best'
-type ChosenCompression =
-  | Compression
-  | readonly Compression[]
-  | { method?: Compression | readonly Compression[]; level?: CompressionLevel }
-  | null
-  | undefined
-  | ''
-  | false
-
-/** A method, options, or a callback that chooses by the head of a message. */
-export type CompressionOf<V, H extends Head, O = unknown> =
-  | Compression
-  | readonly Compression[]
-  | ({
-      method?:
-        | Compression
-        | readonly Compression[]
-        | ((start: MessageStart<H>, ctx: Ctx<V>) => ChosenCompression)
-      level?: CompressionLevel
-    } & O)
-  | ((start: MessageStart<H>, ctx: Ctx<V>) => ChosenCompression)
-
-/** What a decompressed body may become. */
-export interface DecompressOptions {
-  maxSize?: Size
-  maxRatio?: number
-}
-
 /** What a state of `deframe` is asked with: a byte, -1 after bytes that were passed on, or the buffer that was filled. */
 // biome-ignore lint/suspicious/noExplicitAny: what it is depends on the state before, which types cannot tell
 export type DeframeInput = any
 type DeframeStep = string | readonly unknown[]
-
-export interface ThrottleOptions {
-  blockInput?: boolean
-  bufferLimit?: Size
-}
 
 /** So many per second (or at one time): a number, text like '100k', or a Quota. None: no limit. */
 export type QuotaOf<V> = QuotaValue | FromContext<V, QuotaValue | null | undefined>
@@ -153,14 +121,6 @@ export interface ExecOptions<V> {
   onExit?: (code: number, stderr: Data, ctx: Ctx<V>) => Replaced
 }
 
-export interface TeeOptions {
-  append?: boolean
-  shared?: boolean
-  maxFileSize?: Size
-  maxFileCount?: number
-  rotateInterval?: Duration
-}
-
 interface SharedOptions<V> {
   key?: FromContext<V, unknown>
   maxIdle?: Duration
@@ -171,21 +131,6 @@ export type PipelineOptions<V> =
   | { placement?: 'local' }
   | ({ placement: 'node' } & SharedOptions<V>)
   | ({ placement: 'cluster' } & SharedOptions<V> & ClusterOptions)
-
-export interface ClusterOptions {
-  role?: string
-  delivery?: 'at-most-once' | 'at-least-once'
-  fanout?: 'one' | 'all'
-  shards?: number
-  maxMessageSize?: Size
-  acknowledge?: 'output' | 'taken'
-  answerWithin?: Duration
-  maxDeliver?: number
-  streamSize?: Size
-  streamAge?: Duration
-  duplicateWindow?: Duration
-  replicas?: number
-}
 
 /** What a pipeline is started with, for its onStart. */
 type ArgumentsOf<V> = readonly unknown[] | ((event: Event, ctx: Ctx<V>) => readonly unknown[] | undefined)
@@ -222,45 +167,10 @@ export interface Module {
 }
 
 /** Filters that stand anywhere. */
-interface Anywhere<V, K extends Kind, H extends Head, T extends boolean> extends AnyStage {
+interface Anywhere<V, K extends Kind, H extends Head, T extends boolean>
+  extends AnyStage,
+    BranchFilters<V, K, H, T> {
   readonly kind?: K
-  /** Sends events to one of several pipelines */
-  branch<R extends AnyStage>(
-    when: FromContext<V, unknown>,
-    target: ($: Stage<V, K, H, false>) => R,
-    otherwise?: Sub<V, K, H>,
-  ): Restaged<V, R, T>
-  branch<R extends AnyStage>(
-    when: FromContext<V, unknown>,
-    target: ($: Stage<V, K, H, false>) => R,
-    when2: FromContext<V, unknown>,
-    target2: Sub<V, K, H>,
-    otherwise?: Sub<V, K, H>,
-  ): Restaged<V, R, T>
-  branch<R extends AnyStage>(
-    when: FromContext<V, unknown>,
-    target: ($: Stage<V, K, H, false>) => R,
-    when2: FromContext<V, unknown>,
-    target2: Sub<V, K, H>,
-    when3: FromContext<V, unknown>,
-    target3: Sub<V, K, H>,
-    otherwise?: Sub<V, K, H>,
-  ): Restaged<V, R, T>
-  branch(when: FromContext<V, unknown>, target: string, otherwise?: Sub<V, K, H>): Stage<V, 'any', Head, T>
-  branch(
-    when: FromContext<V, unknown>,
-    target: string,
-    when2: FromContext<V, unknown>,
-    target2: Sub<V, K, H>,
-    otherwise?: Sub<V, K, H>,
-  ): Stage<V, 'any', Head, T>
-  branch(
-    when: FromContext<V, unknown>,
-    target: string,
-    ...more: (string | FromContext<V, unknown>)[]
-  ): Stage<V, 'any', Head, T>
-  /** Sends events to a different pipeline */
-  link(target: string, ...more: (string | FromContext<V, unknown>)[]): Stage<V, 'any', Head, T>
   /** Sends copies of events to other pipeline sessions */
   fork(
     init?: Partial<V> | readonly Partial<V>[] | FromContext<V, Partial<V> | readonly Partial<V>[]>,
@@ -408,6 +318,8 @@ interface OnBytes<V, T extends boolean> extends TunnelFilters<V, T> {
 /** Filters that take messages. */
 interface OnMessages<V, H extends Head, T extends boolean>
   extends TunnelFiltersOnMessages<V, T>,
+    BranchFiltersOnMessages<V, H, T>,
+    CompressionFilters<V, H>,
     TrafficFilters<V, H>,
     SinkFilters<V, T> {
   /** Sends data to a remote endpoint and receives data from it */
@@ -449,66 +361,11 @@ interface OnMessages<V, H extends Head, T extends boolean>
   ): this
   /** Joins the bodies of several messages into one */
   pack(n?: number, options?: PackOptions): this
-  /** Compresses the bodies of messages */
-  compressMessage(how?: CompressionOf<V, H>): this
-  /** Compresses the bodies of HTTP messages */
-  compressHTTP(how?: CompressionOf<V, H, { negotiate?: boolean }>): this
-  /** Decompresses the bodies of messages */
-  decompressMessage(
-    method: Compression | 'inflate' | ((start: MessageStart<H>, ctx: Ctx<V>) => unknown),
-    options?: DecompressOptions,
-  ): this
-  /** Decompresses the bodies of HTTP messages */
-  decompressHTTP(enable?: (start: MessageStart<H>, ctx: Ctx<V>) => unknown, options?: DecompressOptions): this
   /** Sends copies of messages from different streams to a shared pipeline */
   merge(
     key?: FromContext<V, unknown> | string | object,
     options?: MergeOptions,
   ): Needs<V, 'messages', H, this>
-  /** Sends events to one of several pipelines, by the MessageStart event */
-  branchMessageStart(
-    when: Asked<V, MessageStart<H>>,
-    target: Sub<V, 'messages', H>,
-    otherwise?: Sub<V, 'messages', H>,
-  ): Stage<V, 'any', Head, T>
-  branchMessageStart(
-    when: Asked<V, MessageStart<H>>,
-    target: Sub<V, 'messages', H>,
-    when2: Asked<V, MessageStart<H>>,
-    target2: Sub<V, 'messages', H>,
-    otherwise?: Sub<V, 'messages', H>,
-  ): Stage<V, 'any', Head, T>
-  branchMessageStart(
-    when: Asked<V, MessageStart<H>>,
-    target: Sub<V, 'messages', H>,
-    when2: Asked<V, MessageStart<H>>,
-    target2: Sub<V, 'messages', H>,
-    when3: Asked<V, MessageStart<H>>,
-    target3: Sub<V, 'messages', H>,
-    otherwise?: Sub<V, 'messages', H>,
-  ): Stage<V, 'any', Head, T>
-  /** Sends events to one of several pipelines, by the complete message */
-  branchMessage(
-    when: Asked<V, Message<H>>,
-    target: Sub<V, 'messages', H>,
-    otherwise?: Sub<V, 'messages', H>,
-  ): Stage<V, 'any', Head, T>
-  branchMessage(
-    when: Asked<V, Message<H>>,
-    target: Sub<V, 'messages', H>,
-    when2: Asked<V, Message<H>>,
-    target2: Sub<V, 'messages', H>,
-    otherwise?: Sub<V, 'messages', H>,
-  ): Stage<V, 'any', Head, T>
-  branchMessage(
-    when: Asked<V, Message<H>>,
-    target: Sub<V, 'messages', H>,
-    when2: Asked<V, Message<H>>,
-    target2: Sub<V, 'messages', H>,
-    when3: Asked<V, Message<H>>,
-    target3: Sub<V, 'messages', H>,
-    otherwise?: Sub<V, 'messages', H>,
-  ): Stage<V, 'any', Head, T>
   /** Sends messages from different sessions to a shared pipeline session */
   mux(
     key?: FromContext<V, unknown> | string | object,
@@ -560,9 +417,6 @@ type Filters<V, K extends Kind, H extends Head, T extends boolean> = Anywhere<V,
  */
 export type Stage<V, K extends Kind, H extends Head, T extends boolean> = Filters<V, K, H, T> &
   (T extends true ? Sources<V> : unknown)
-
-type Restaged<V, R, T extends boolean> =
-  R extends Stage<infer _V, infer K, infer H, infer _T> ? Stage<V, K, H, T> : Stage<V, 'any', Head, T>
 
 /** Every filter that the types know: compared with the table by a test. */
 export type FilterName = Exclude<keyof Filters<object, 'any', Head, false>, 'kind'>

@@ -11,16 +11,17 @@ import type { FilterName } from '../../actors/script/types.ts'
 import { listenOptions } from '../../actors/sources/listen.ts'
 import type { OptionSpecs } from '../../runtime/options.ts'
 
-const source = ['types.ts', 'option-types.ts', 'sink-types.ts', 'traffic-types.ts', 'tunnel-types.ts']
-  .map(file => readFileSync(new URL(`../../actors/script/${file}`, import.meta.url), 'utf8'))
+const parts = ['', 'branch-', 'compression-', 'option-', 'sink-', 'traffic-', 'tunnel-']
+const source = parts
+  .map(part => readFileSync(new URL(`../../actors/script/${part}types.ts`, import.meta.url), 'utf8'))
   .join('\n')
 
 /** The methods of the interfaces of filters, with their comments; of overloads the first. */
 const typed = new Map<string, string>()
 for (const [, text] of source.matchAll(
-  /^(?:interface \w+|export interface \w+Filters)<V[^{]*\{\n([\s\S]*?)^\}/gm,
+  /^(?:interface \w+|export interface \w+Filters\w*)<V[^{]*\{\n([\s\S]*?)^\}/gm,
 ))
-  for (const [, comment, name] of (text as string).matchAll(/\/\*\* (.*?) \*\/\n {2}(\w+)[<(]/g))
+  for (const [, comment, name] of (text as string).matchAll(/\/\*\* (.*?) \*\/\n {2}(\w+)[<(:]/g))
     typed.set(name as string, comment as string)
 
 test('the types know the filters of the table, and no others', t => {
