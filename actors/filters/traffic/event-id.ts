@@ -8,8 +8,11 @@ const mostCounted = 36 ** counterDigits
 
 /** Tells this thread, in this run of the process, from all others: 80 random bits. */
 const place = randomBytes(10).toString('hex')
+const suffix = `-${place}`
+/** The last two digits of the counter: they change each time, those before them seldom. */
+const lowDigits = Array.from({ length: 36 ** 2 }, (_, low) => low.toString(36).padStart(2, '0'))
 let lastMs = 0
-let time = ''
+let prefix = ''
 let counter = 0
 
 /**
@@ -21,11 +24,13 @@ let counter = 0
  */
 export function nextEventId(): string {
   const now = wallMs()
-  if (now !== lastMs) {
-    lastMs = now
-    time = now.toString(36).padStart(timeDigits, '0')
-  }
   // Never starts over with the millisecond: a clock that is set back then repeats no id.
   counter = (counter + 1) % mostCounted
-  return `${time}-${counter.toString(36).padStart(counterDigits, '0')}-${place}`
+  const low = counter % lowDigits.length
+  if (now !== lastMs || low === 0) {
+    lastMs = now
+    const high = Math.floor(counter / lowDigits.length).toString(36)
+    prefix = `${now.toString(36).padStart(timeDigits, '0')}-${high.padStart(counterDigits - 2, '0')}`
+  }
+  return `${prefix}${lowDigits[low]}${suffix}`
 }

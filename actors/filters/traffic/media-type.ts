@@ -15,12 +15,19 @@ const charsetOf = /;\s*charset\s*=\s*"?([^\s;"]+)/i
 const known = new Map<string, MediaType>()
 const mostKnown = 256
 
+/** The one asked for last, since most have the same, and to compare costs less than to look up. */
+let lastText = ''
+let lastType: MediaType = { name: '', kind: 'binary', charset: 'utf-8' }
+
 export function mediaTypeOf(contentType: string): MediaType {
+  if (contentType === lastText) return lastType
   let type = known.get(contentType)
   if (type === undefined) {
     type = read(contentType)
     if (known.size < mostKnown && contentType.length < 128) known.set(contentType, type)
   }
+  lastText = contentType
+  lastType = type
   return type
 }
 
