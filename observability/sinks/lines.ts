@@ -8,7 +8,7 @@ export const linesOf = (batch: readonly Item[]): Buffer => joined(batch, '', '\n
 export const arrayOf = (batch: readonly Item[]): Buffer => joined(batch, '[', ',', ']')
 
 /**
- * Written straight into its memory, which takes a quarter of joining them as text first: the traffic of the thread waits for it.
+ * Written straight into its memory, which takes a quarter of joining them as text first: the other sinks of the thread wait for it.
  *
  * @param last in the place of what is behind the others
  */

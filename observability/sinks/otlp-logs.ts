@@ -48,7 +48,7 @@ class OTLPLogs implements Destination {
     const scope = JSON.stringify({ name: 'sluice' })
     let text = `{"resourceLogs":[{"resource":{"attributes":${JSON.stringify(resource?.values)}},"scopeLogs":[{"scope":${scope},"logRecords":[`
     for (let at = 0; at < batch.length; at += recordsAtATime) {
-      // Making records takes long: the traffic of the thread goes on between them.
+      // Making records takes long: what else the thread has to do goes on between them.
       if (at > 0) await nextTurn()
       for (const { entry } of batch.slice(at, at + recordsAtATime))
         text += `${JSON.stringify(logRecord(entry, observedMs, isStructured))},`

@@ -4,7 +4,7 @@ import { count, duration, flag, isText, optional, type Resolved, size } from '..
 export const sinkOptions = {
   batchBytes: size(
     2 * 1024 * 1024,
-    'Bytes of documents in one request, before they are packed. To put 2 MiB together takes less than a millisecond, which is what the traffic of the thread may be delayed; more gains little. A server that finds them too large gets smaller ones from then on.',
+    'Bytes of documents in one request, before they are packed. More than 2 MiB gains little. A server that finds them too large gets smaller ones from then on.',
   ),
   batchCount: count(5000, 'Documents in one request.', 1),
   batchInterval: duration(1000, 'A document is sent so long after it came, if not before.'),

@@ -1,4 +1,4 @@
-// Hot path of sinks: some hundred thousand documents a second pass here, and what it takes at a time delays the traffic.
+// Hot path of sinks: some hundred thousand documents a second pass here, and what it takes at a time delays the other sinks of the thread.
 
 import { Buffer } from 'node:buffer'
 import type { Item } from '../destination.ts'
