@@ -2,6 +2,7 @@
  * Headers of a message's head as headers on a subject, and back. Names are kept as they are written; values are text.
  */
 
+import { isBaggage, parseBaggage } from '../runtime/trace/baggage.ts'
 import { parseTraceparent, type TraceCarrier } from '../runtime/trace/trace-context.ts'
 
 type Headers = Readonly<Record<string, string>>
@@ -54,12 +55,17 @@ function textOf(value: unknown): string | undefined {
 }
 
 /** The headers with the message's own place in a trace, instead of that of the message which it was made from. */
-export function withTrace(headers: Headers | undefined, [traceparent, state]: TraceCarrier): Headers {
+export function withTrace(
+  headers: Headers | undefined,
+  [traceparent, state, , baggage]: TraceCarrier,
+): Headers {
   const others = Object.entries(headers ?? {}).filter(([name]) => !isTraceField.test(name))
+  const hasBaggage = others.some(([name]) => isBaggage(name))
   return Object.fromEntries([
     ...others,
     ['traceparent', traceparent],
     ...(state === '' ? [] : [['tracestate', state]]),
+    ...(baggage === undefined || hasBaggage ? [] : [['baggage', baggage]]),
   ])
 }
 
@@ -74,6 +80,12 @@ export function traceIn(headers: Headers | undefined): TraceCarrier | undefined 
     else state = headers[name] as string
   }
   return traceparent === undefined ? undefined : [traceparent, state, 0]
+}
+
+/** What is carried along with a message that came with these headers; '' for nothing. */
+export function baggageIn(headers: Headers | undefined): string {
+  for (const name in headers) if (isBaggage(name)) return parseBaggage(headers[name] as string)
+  return ''
 }
 
 const isTraceField = /^trace(?:parent|state)$/i

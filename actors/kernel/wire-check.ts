@@ -1,3 +1,4 @@
+import { parseBaggage } from '../../runtime/trace/baggage.ts'
 import { parseTraceparent, type TraceCarrier } from '../../runtime/trace/trace-context.ts'
 import type { WireMessage } from './wire.ts'
 
@@ -26,4 +27,5 @@ const isTraceCarrier = (value: unknown): value is TraceCarrier =>
   typeof value[1] === 'string' &&
   value[1].length <= mostState &&
   /^[ -~]*$/.test(value[1]) &&
-  Number.isFinite(value[2])
+  Number.isFinite(value[2]) &&
+  (value[3] === undefined || (typeof value[3] === 'string' && parseBaggage(value[3]) === value[3]))

@@ -1,7 +1,7 @@
 import { type Span, SpanKind } from '../../runtime/trace/span.ts'
 import { tracing } from '../../runtime/trace/tracing.ts'
 import type { Pipeline } from '../pipeline.ts'
-import { traceIn } from '../subject-headers.ts'
+import { baggageIn, traceIn } from '../subject-headers.ts'
 import type { SubjectMessage } from '../subjects.ts'
 
 /**
@@ -18,6 +18,7 @@ export function traceArrival(message: SubjectMessage, to: Pipeline, pattern: str
     carrier === undefined
       ? tracer.begin(`process ${pattern}`, SpanKind.consumer)
       : tracer.receive(carrier, 'process', pattern, 'nats')
+  if (tracer.policy.propagation.baggage !== false) trace.baggage = baggageIn(message.headers)
   to.ownTrace = trace
   return trace.isRecorded ? (trace as Span) : null
 }

@@ -155,6 +155,7 @@ function policyOf(flags: TelemetryFlags, variables: Variables): TracePolicy {
       w3c: propagators.has('tracecontext'),
       b3: propagators.has('b3'),
       b3Multi: propagators.has('b3multi'),
+      baggage: propagators.has('baggage'),
     },
     eventLimit: countOf(variables, 'OTEL_SPAN_EVENT_COUNT_LIMIT', 128, 0),
     linkLimit: countOf(variables, 'OTEL_SPAN_LINK_COUNT_LIMIT', 128, 0),

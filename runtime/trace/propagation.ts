@@ -4,7 +4,7 @@ import { parseTraceState } from './trace-state.ts'
 
 /** A request head, as far as it may tell of a trace. */
 export interface TracedHead {
-  /** Whether it has any field of `traceFields`. */
+  /** Whether it has any field of `traceFields`, or `baggage`. */
   readonly hasTrace: boolean
   /** A field's value, repeated ones joined by commas. */
   header(name: string): string | undefined

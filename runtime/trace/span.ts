@@ -63,6 +63,7 @@ export class Span extends TraceContext {
     this.kind = kind
     this.parentId = parentId
     this.root = parent === null ? this : parent.root
+    if (parent !== null && parent.baggage !== '') this.baggage = parent.baggage
     this.verdict = this.isSampled ? Verdict.keep : Verdict.open
   }
 

@@ -23,6 +23,8 @@ export class TraceContext {
   /** Formats beside W3C's in which upstreams are told. */
   readonly formats: number
   readonly isRecorded: boolean
+  /** What is carried along with the work (W3C Baggage), as it goes on: valid, and within the limits. Mostly ''. */
+  baggage = ''
 
   constructor(line: string, state: string, formats: number, isRecorded: boolean) {
     this.line = line
@@ -81,6 +83,7 @@ export const makeTraceparent = (traceId: string, spanId: string, isSampled: bool
 
 /**
  * The place in a trace of one message on its way between threads or nodes, as plain data: `traceparent`, `tracestate`
- * ('' for none), and when it was sent, in milliseconds since the epoch, from which the receiver tells how long it waited.
+ * ('' for none), and when it was sent, in milliseconds since the epoch, from which the receiver tells how long it waited;
+ * and the baggage, if there is any.
  */
-export type TraceCarrier = readonly [traceparent: string, state: string, sentMs: number]
+export type TraceCarrier = readonly [traceparent: string, state: string, sentMs: number, baggage?: string]

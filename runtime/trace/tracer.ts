@@ -26,7 +26,13 @@ export interface TracePolicy {
   readonly level: TraceLevel
   /** Traces that are recorded although they were not chosen, when they end so. */
   readonly keep: { readonly errors: boolean; readonly slowMs: number | undefined } | undefined
-  readonly propagation: { readonly w3c: boolean; readonly b3: boolean; readonly b3Multi: boolean }
+  readonly propagation: {
+    readonly w3c: boolean
+    readonly b3: boolean
+    readonly b3Multi: boolean
+    /** Whether baggage goes on with messages; in the head that it came in it does in any case. Default: true. */
+    readonly baggage?: boolean
+  }
   /** Events that a span may have; what is beyond is counted. */
   readonly eventLimit: number
   /** Contexts that the span of a batch may be linked to. */
@@ -145,11 +151,11 @@ export class Tracer {
     system = 'sluice',
   ): TraceCarrier | undefined {
     if (from === null) return undefined
-    if (!from.isRecorded) return [from.traceparent, from.state, 0]
+    if (!from.isRecorded) return carrierOf(from, 0)
     const span = (from as Span).child(`${operation} ${destination}`, SpanKind.producer)
     describeMessaging(span, system, operation, 'send', destination)
     span.end()
-    return [span.traceparent, span.state, epochOf(span.startMs)]
+    return carrierOf(span, epochOf(span.startMs))
   }
 
   /**
@@ -157,16 +163,18 @@ export class Tracer {
    * might keep it for how it ends is elsewhere.
    */
   receive(
-    [received, state, sentMs]: TraceCarrier,
+    [received, state, sentMs, baggage = '']: TraceCarrier,
     operation: string,
     destination: string,
     system = 'sluice',
   ): TraceContext {
     const traceparent = makeTraceparent(received.slice(3, 35), this.ids.nextSpan(), isSampled(received))
     const context = new TraceContext(lineOf(traceparent), state, this.formats, false)
+    context.baggage = baggage
     if (!context.isSampled) return context
     const name = `${operation} ${destination}`
     const span = new Span(this, name, SpanKind.consumer, context, received.slice(36, 52), null)
+    span.baggage = baggage
     describeMessaging(span, system, operation, 'process', destination)
     if (sentMs > 0) span.set('sluice.queue.duration', Math.max(0, epochOf(monotonicMs()) - sentMs) / 1000)
     return span
@@ -211,6 +219,9 @@ export class Tracer {
     this.outlet.lose(reason, spans)
   }
 }
+
+const carrierOf = ({ traceparent, state, baggage }: TraceContext, sentMs: number): TraceCarrier =>
+  baggage === '' ? [traceparent, state, sentMs] : [traceparent, state, sentMs, baggage]
 
 const withFlags = (line: string, isSampled: boolean): string =>
   `${line.slice(0, 66)}${isSampled ? '01' : '00'}\r\n`

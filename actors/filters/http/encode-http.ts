@@ -2,6 +2,8 @@ import type { RequestHead, RequestLike, ResponseLike } from '../../../runtime/co
 import { Framing } from '../../../runtime/codec/http1/index.ts'
 import { type Event, StreamEnd } from '../../../runtime/event.ts'
 import { type OptionSpecs, type Resolved, size } from '../../../runtime/options.ts'
+import { withBaggage } from '../../../runtime/trace/baggage.ts'
+import { traceFields } from '../../../runtime/trace/propagation.ts'
 import { tracing } from '../../../runtime/trace/tracing.ts'
 import type { Context } from '../../context.ts'
 import { type EventPort, Filter } from '../../filter.ts'
@@ -97,10 +99,14 @@ class EncodeHTTPRequest extends Encode {
   private traceOf(head: RequestLike & Partial<RequestHead>): string {
     const { tracer } = tracing
     const place = tracer === null ? null : this.pipeline.trace
-    if (tracer === null || place === null || head.hasTrace === true) return ''
-    return head.headers?.traceparent === undefined ? tracer.linesOf(place) : ''
+    if (tracer === null || place === null || (head.hasTrace === true && tellsOfTrace(head))) return ''
+    return head.headers?.traceparent === undefined ? withBaggage(tracer.linesOf(place), place, head) : ''
   }
 }
+
+/** It may have baggage alone. */
+const tellsOfTrace = (head: Partial<RequestHead>): boolean =>
+  traceFields.some(name => head.header?.(name) !== undefined)
 
 class EncodeHTTPResponse extends Encode {
   private request: RequestFacts | undefined

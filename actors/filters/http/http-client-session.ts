@@ -12,6 +12,7 @@ import {
 } from '../../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, MessageEnd, MessageStart, messageEnd, StreamEnd } from '../../../runtime/event.ts'
+import { withBaggage } from '../../../runtime/trace/baggage.ts'
 import type { Span } from '../../../runtime/trace/span.ts'
 import type { TraceContext } from '../../../runtime/trace/trace-context.ts'
 import { tracing } from '../../../runtime/trace/tracing.ts'
@@ -147,7 +148,7 @@ export class HTTPClientSession implements PooledSession, ResponseSink, EventPort
     this.span = trace.isRecorded ? beginClientSpan(trace as Span, start.head, sinceMs, resends) : null
     const own = this.span ?? trace
     this.pipeline.ownTrace = own
-    this.mode.trace = tracer.linesOf(own)
+    this.mode.trace = withBaggage(tracer.linesOf(own), own, start.head)
   }
 
   /** The exchange is over, or will never be. */

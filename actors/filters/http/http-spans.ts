@@ -3,6 +3,7 @@
 
 import { monotonicMs } from '../../../runtime/clock.ts'
 import type { RequestHead } from '../../../runtime/codec/http1/index.ts'
+import { parseBaggage } from '../../../runtime/trace/baggage.ts'
 import { requestLines, type Span, SpanKind } from '../../../runtime/trace/span.ts'
 import type { TraceContext } from '../../../runtime/trace/trace-context.ts'
 import type { Tracer } from '../../../runtime/trace/tracer.ts'
@@ -19,7 +20,10 @@ const mostHead = 4096
  * @param asideMs since when its bytes have waited for the exchanges before it; 0: they have not
  */
 export function enterTrace(head: RequestHead, pipeline: Pipeline, asideMs: number): TraceContext {
-  const trace = (tracing.tracer as Tracer).enter(head, SpanKind.server)
+  const tracer = tracing.tracer as Tracer
+  const trace = tracer.enter(head, SpanKind.server)
+  if (head.hasTrace && tracer.policy.propagation.baggage !== false)
+    trace.baggage = parseBaggage(head.header('baggage') ?? '')
   if (trace.isRecorded) describeRequest(trace as Span, head, pipeline, asideMs)
   return trace
 }

@@ -155,7 +155,7 @@ export interface RequestFacts extends HeadFacts {
   readonly hostCount: number
   readonly expectsContinue: boolean
   readonly acceptsTrailers: boolean
-  /** Whether a field tells of a trace, like `traceparent`. */
+  /** Whether a field tells of a trace, like `traceparent`, or is carried along with it, like `baggage`. */
   readonly hasTrace: boolean
 }
 

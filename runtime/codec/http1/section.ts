@@ -46,7 +46,7 @@ const connectionField = 4
 const upgradeField = 5
 const expectField = 6
 const teField = 7
-/** Fields that tell of a trace: only that there are some is noted. `X-B3-TraceId` is as long as `X-B3-Sampled`. */
+/** Fields that tell of a trace, or are carried along with it: only that there are some is noted. `X-B3-TraceId` is as long as `X-B3-Sampled`. */
 const traceField = 10
 const b3MultiField = 13
 const notedNames = [
@@ -64,6 +64,7 @@ const notedNames = [
   'tracestate',
   'b3',
   'x-b3-traceid',
+  'baggage',
 ]
 const longestNoted = 17
 const notedFields = new Uint8Array((longestNoted + 1) << 5)

@@ -89,7 +89,7 @@ test('what is kept, how fine a trace is, and what upstreams are told', t => {
   )?.traces ?? { policy: undefined }
   t.deepEqual(policy?.keep, { errors: true, slowMs: 1500 })
   t.is(policy?.level, 'filter')
-  t.deepEqual(policy?.propagation, { w3c: true, b3: false, b3Multi: true })
+  t.deepEqual(policy?.propagation, { w3c: true, b3: false, b3Multi: true, baggage: false })
   const byVariable = telemetrySettings(
     {},
     { ...collector, SLUICE_TRACE_KEEP: 'slow:2', SLUICE_TRACE_LEVEL: 'event' },
