@@ -56,7 +56,7 @@ class DemuxHTTP extends HTTPServer {
       pipeline,
       this.replies,
     )
-    this.exchange.ownTrace = this.trace
+    this.exchange.ownTrace = this.record.trace
     this.exchange.send(new MessageStart(head), this.edge)
   }
 

@@ -1,7 +1,7 @@
 // Hot path: what demuxHTTP and serveHTTP have in common. One exchange at a time, all state in fields.
 
 import type { Buffer } from 'node:buffer'
-import { Deadline, monotonicMs } from '../../../runtime/clock.ts'
+import { Deadline } from '../../../runtime/clock.ts'
 import {
   continueResponse,
   encodeResponseHead,
@@ -15,17 +15,13 @@ import {
 } from '../../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, type Message, MessageEnd, messageEnd, StreamEnd } from '../../../runtime/event.ts'
-import type { Span } from '../../../runtime/trace/span.ts'
-import type { TraceContext } from '../../../runtime/trace/trace-context.ts'
-import { tracing } from '../../../runtime/trace/tracing.ts'
 import { type Flushable, type Source, turn } from '../../../runtime/turn.ts'
 import { Filter, Latin1 } from '../../filter.ts'
 import type { Drainable, Relievable } from '../../session.ts'
 import { faultReply, replyToStreamEnd } from './fault-reply.ts'
-import { type ServerMetrics, serverMetrics } from './http-metrics.ts'
-import { endServerSpan, enterTrace } from './http-spans.ts'
 import { MessageWriter, type WriteMode, type WriterOwner } from './message-writer.ts'
 import { limitsOf, type ServerSettings } from './server-options.ts'
+import { ServerRecord } from './server-record.ts'
 
 /** Bytes of a request that are read and thrown away after an early response, so that the connection can go on. */
 const maxDiscardedBytes = 1024 * 1024
@@ -48,8 +44,7 @@ export abstract class HTTPServer
 {
   protected readonly settings: ServerSettings
   protected request: RequestHead | null = null
-  /** Where in a trace the exchange stands; null when tracing is off. */
-  protected trace: TraceContext | null = null
+  protected readonly record = new ServerRecord()
   private readonly decoder: RequestDecoder
   private readonly writer: MessageWriter
   private readonly mode: WriteMode = {
@@ -77,13 +72,6 @@ export abstract class HTTPServer
   private leftover: Data | null = null
   private paused: Source | null = null
   private headDeadline: Deadline | null = null
-  /** For metrics and the trace: when the request came, the status sent, what went wrong. */
-  private metrics: ServerMetrics | null = null
-  private startMs = 0
-  private status = 0
-  private fault = ''
-  /** For the trace: since when pipelined bytes have waited. */
-  private asideMs = 0
 
   constructor(settings: ServerSettings) {
     super()
@@ -166,7 +154,7 @@ export abstract class HTTPServer
     if (this.leftover !== null) this.leftover.push(data)
     else {
       this.leftover = data.keep()
-      if (tracing.tracer !== null) this.asideMs = monotonicMs()
+      this.record.setAside()
       if (this.request === null) this.pipeline.session.awaitRelief(this)
     }
     if (this.paused === null && turn.source !== null) {
@@ -236,37 +224,9 @@ export abstract class HTTPServer
     this.isPersistent = head.keepAlive && !this.isDraining && this.served !== this.settings.maxMessages
     this.awaitsContinue =
       head.expectsContinue && !head.isHTTP10 && head.framing !== Framing.none && head.framing !== 0
-    this.beginMeasuring(head)
+    this.record.begin(head, this.pipeline)
     this.requestStarted(head)
     if (this.awaitsContinue) turn.defer(this)
-  }
-
-  private get measuring(): ServerMetrics {
-    this.metrics ??= serverMetrics(this.pipeline.session.context.__inbound?.localPort ?? 0)
-    return this.metrics
-  }
-
-  private beginMeasuring(head: RequestHead): void {
-    this.measuring.active.value++
-    this.startMs = turn.nowMs()
-    this.status = 0
-    this.fault = ''
-    if (tracing.tracer === null) return
-    this.trace = enterTrace(head, this.pipeline, this.asideMs)
-    this.asideMs = 0
-  }
-
-  /** The exchange is over, or will never be. */
-  private endMeasuring(): void {
-    const { request, metrics, trace, status, startMs } = this
-    if (startMs === 0 || metrics === null) return
-    this.startMs = 0
-    const fault = this.reply !== Reply.done && this.fault === '' ? 'ConnectionAborted' : this.fault
-    metrics.active.value--
-    metrics.durations.ended(request?.method ?? '', status, fault, turn.elapsedMs(startMs), trace)
-    if (trace === null) return
-    this.trace = null
-    if (trace.isRecorded) endServerSpan(trace as Span, status, fault)
   }
 
   /** Nobody has refused the body in this turn, or taken the question upstream (muxHTTP clears the flag): we want it. */
@@ -300,7 +260,7 @@ export abstract class HTTPServer
       this.refuse(violation.status, violation.reason)
       return
     }
-    this.fault = 'ProtocolError'
+    this.record.fault = 'ProtocolError'
     this.requestStreamEnded(new StreamEnd(new TrafficError('ProtocolError', violation.reason)))
     if (this.reply < Reply.started) this.refuse(violation.status, violation.reason)
     else this.abort()
@@ -352,7 +312,7 @@ export abstract class HTTPServer
       return
     }
     this.reply = Reply.started
-    this.status = status
+    this.record.status = status
     if (!this.isRequestDone && !this.mayDiscard(request)) this.isPersistent = false
     if (status === 101 && request.upgrade === undefined) {
       this.reply = Reply.none
@@ -410,7 +370,7 @@ export abstract class HTTPServer
   /** A script has put into the response what cannot be sent. */
   private failReply(thrown: unknown): void {
     const fault = TrafficError.from(thrown)
-    this.fault = fault.code
+    this.record.fault = fault.code
     this.pipeline.session.pipelineFailed(this.pipeline, fault)
     if (this.reply === Reply.started && this.writer.isHeadOut) {
       this.abort()
@@ -456,7 +416,7 @@ export abstract class HTTPServer
       return
     }
     if (this.reply === Reply.done) return
-    this.fault = end.error
+    this.record.fault = end.error
     if (this.reply === Reply.started) {
       if (end.error === '') this.endReply(messageEnd)
       else this.abort()
@@ -474,7 +434,7 @@ export abstract class HTTPServer
 
   /** The response came before the request was over: the rest of it is read and thrown away, within a limit. */
   private discardRequest(): void {
-    this.endMeasuring()
+    this.record.end(this.request, this.reply === Reply.done)
     this.exchangeEnded()
     if (!this.isPersistent) {
       this.close()
@@ -490,7 +450,7 @@ export abstract class HTTPServer
   }
 
   private finishExchange(): void {
-    this.endMeasuring()
+    this.record.end(this.request, this.reply === Reply.done)
     if (!this.isDiscarding) this.exchangeEnded()
     this.isDiscarding = false
     this.request = null
@@ -502,10 +462,10 @@ export abstract class HTTPServer
   /** Answers bytes that are no request, and takes nothing more. */
   private refuse(status: number, reason: string): void {
     if (this.request === null) {
-      this.measuring.durations.ended('', status, 'ProtocolError', 0, null)
+      this.record.refused(this.pipeline, status)
       this.requestRefused(status, reason)
     }
-    this.status = status
+    this.record.status = status
     this.exchangeEnded()
     this.decoder.stop()
     const reply = faultReply(status, 'ProtocolError', reason)
@@ -551,7 +511,7 @@ export abstract class HTTPServer
 
   private release(): void {
     this.isClosing = true
-    this.endMeasuring()
+    this.record.end(this.request, this.reply === Reply.done)
     // RFC 9112 §9.6: requests behind the last one are not processed, even those that are in the bytes being read.
     this.decoder.stop()
     this.request = null

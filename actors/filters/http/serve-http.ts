@@ -46,9 +46,9 @@ class ServeHTTP extends HTTPServer {
   }
 
   protected requestStarted(head: RequestHead): void {
-    if (this.trace !== null) {
+    if (this.record.trace !== null) {
       this.outerTrace = this.pipeline.ownTrace
-      this.pipeline.ownTrace = this.trace
+      this.pipeline.ownTrace = this.record.trace
     }
     this.collector?.add(new MessageStart(head))
   }
