@@ -1,5 +1,6 @@
 /** What `/healthz` and `/readyz` say in each phase of a process's life. */
 
+import { rmSync, writeFileSync } from 'node:fs'
 // One after the other: each starts processes of its own.
 import test, { type ExecutionContext } from 'ava'
 import { startNatsServer } from '../../support/nats-server.ts'
@@ -89,6 +90,8 @@ test.serial('when its only thread has died it is not ready until another serves'
     t,
     `
     import { sluice, Message } from 'sluice'
+    import { existsSync } from 'node:fs'
+    while (existsSync(new URL('./held', import.meta.url))) await new Promise(resolve => setTimeout(resolve, 10))
     export default sluice().listen('127.0.0.1:0').serveHTTP(request => {
       if (request.head.path === '/die') process.exit(1)
       return new Message('hi')
@@ -97,12 +100,16 @@ test.serial('when its only thread has died it is not ready until another serves'
   const sluice = startSluice(t, [script, '--admin-port=0'])
   const admin = await adminOf(sluice)
   const client = await TcpClient.connect(await sluice.port())
+  // Its replacement waits, so that whoever looks late sees the time between, too.
+  const held = script.replace(/main\.ts$/, 'held')
+  writeFileSync(held, '')
   client.write('GET /die HTTP/1.1\r\nHost: x\r\n\r\n')
   t.regex(
     (await until(admin, '/readyz', ({ status }) => status === 503)).body,
     /^not ready: no thread (serves|answers)/,
   )
   await isHealthy(t, admin)
+  rmSync(held)
   t.is((await until(admin, '/readyz', ({ status }) => status === 200)).body, 'ready\n')
   client.destroy()
 })
