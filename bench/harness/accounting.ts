@@ -3,7 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** What a server and everything it started have used so far, by the kernel's own books. */
 export interface Usage {
   readonly cpuUs: number
-  /** Of the threads that carry the traffic, where the process says which they are; else of all. */
+  /**
+   * Of the threads that carry the traffic, where the process says which they are; else of all. Threads with names of their own, like the
+   * companions that host sinks (`sinks-0`), are not among them: what they use is in `cpuUs` alone.
+   */
   readonly threadCpuUs: number
   readonly rssMb: number
 }

@@ -56,7 +56,6 @@ export class Companion<Told, Heard> {
     const worker = new Worker(module, {
       name,
       workerData: data,
-      argv: process.argv.slice(2),
       ...(maxOldGenerationSizeMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb } }),
     })
     let error: unknown

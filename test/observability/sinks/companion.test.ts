@@ -1,7 +1,7 @@
 /** Sinks that the companion of a thread hosts: what is handed over is written once and in order, and what dies with it is counted. */
 
 import { channel } from 'node:diagnostics_channel'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import { gzipSync } from 'node:zlib'
@@ -260,6 +260,21 @@ test('a folder that cannot be used is refused when the sink is opened', t => {
   )
   t.regex(String(error?.message), /bufferPath .* cannot be used/)
   t.is(hosted.companions, 0)
+})
+
+test('a sink whose folder is gone before the companion has opened it takes nothing, and says so', async t => {
+  const hosted = new Hosted(t)
+  const bufferPath = join(makeFolder(t), 'buffer')
+  const sink = hosted.sinks.open('stdout', { bufferPath }, 'test.sink')
+  hosted.write(sink, entries(5))
+  rmSync(bufferPath, { recursive: true })
+  writeFileSync(bufferPath, 'no folder')
+  await hosted.idle()
+  hosted.write(sink, entries(1, 5))
+  t.deepEqual(hosted.counts, { dropped: 6 })
+  t.like(hosted.row, { accepted: 6, dropped: { unopened: 6 }, inFlight: 0 })
+  t.regex(hosted.sinks.status()[0]?.trouble ?? '', /cannot be used/)
+  await hosted.relayed.next(({ fields }) => fields.code === 'BadOption')
 })
 
 test('what is over bufferLimit is dropped and counted, and whoever waits is told of relief', async t => {
