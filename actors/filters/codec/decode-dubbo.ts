@@ -1,16 +1,13 @@
-import type { Buffer } from 'node:buffer'
 import {
   DubboDecoder,
   type DubboHead,
   type DubboSink,
   defaultMaxBodyBytes,
-  type Violation,
 } from '../../../runtime/codec/dubbo/index.ts'
-import { TrafficError } from '../../../runtime/errors.ts'
-import { Data, type Event, MessageStart, messageEnd, StreamEnd } from '../../../runtime/event.ts'
+import { MessageStart, messageEnd } from '../../../runtime/event.ts'
 import { type OptionSpecs, size } from '../../../runtime/options.ts'
-import { Filter } from '../../filter.ts'
 import type { FilterDefinition } from '../definition.ts'
+import { ProtocolDecoder } from './protocol-decoder.ts'
 
 const options = {
   maxBodySize: size(
@@ -19,40 +16,20 @@ const options = {
   ),
 } as const satisfies OptionSpecs
 
-class DecodeDubbo extends Filter implements DubboSink {
-  private readonly decoder: DubboDecoder
-  private hasFailed = false
+class DecodeDubbo extends ProtocolDecoder implements DubboSink {
+  protected readonly decoder: DubboDecoder
 
   constructor(maxBodySize: number) {
     super()
     this.decoder = new DubboDecoder(this, maxBodySize)
   }
 
-  process(event: Event): void {
-    if (this.hasFailed) return
-    if (event.kind === 0) {
-      this.decoder.decode(event.buffer, event.start, event.end)
-    } else if (event.kind === 3) {
-      if (event.error === '') this.decoder.finish()
-      if (!this.hasFailed) this.next.process(event)
-    }
-  }
-
   head(head: DubboHead): void {
     this.next.process(new MessageStart(head))
   }
 
-  body(buffer: Buffer, start: number, end: number): void {
-    this.next.process(Data.borrow(buffer, start, end))
-  }
-
   end(): void {
     this.next.process(messageEnd)
-  }
-
-  violation(violation: Violation): void {
-    this.hasFailed = true
-    this.next.process(new StreamEnd(new TrafficError('ProtocolError', violation.reason)))
   }
 }
 

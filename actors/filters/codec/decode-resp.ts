@@ -1,4 +1,3 @@
-import type { Buffer } from 'node:buffer'
 import {
   defaultLimits,
   RESPDecoder,
@@ -6,13 +5,11 @@ import {
   type RESPSink,
   type RESPType,
   type RESPValue,
-  type Violation,
 } from '../../../runtime/codec/resp/index.ts'
-import { TrafficError } from '../../../runtime/errors.ts'
-import { Data, type Event, MessageEnd, MessageStart, StreamEnd } from '../../../runtime/event.ts'
+import { MessageEnd, MessageStart } from '../../../runtime/event.ts'
 import { count, type OptionSpecs, type Resolved, size } from '../../../runtime/options.ts'
-import { Filter } from '../../filter.ts'
 import type { FilterDefinition } from '../definition.ts'
+import { ProtocolDecoder } from './protocol-decoder.ts'
 
 const options = {
   maxMessageSize: size(
@@ -31,9 +28,8 @@ const options = {
   ),
 } as const satisfies OptionSpecs
 
-class DecodeRESP extends Filter implements RESPSink {
-  private readonly decoder: RESPDecoder
-  private hasFailed = false
+class DecodeRESP extends ProtocolDecoder implements RESPSink {
+  protected readonly decoder: RESPDecoder
 
   constructor(settings: Resolved<typeof options>) {
     super()
@@ -44,31 +40,12 @@ class DecodeRESP extends Filter implements RESPSink {
     })
   }
 
-  process(event: Event): void {
-    if (this.hasFailed) return
-    if (event.kind === 0) {
-      this.decoder.decode(event.buffer, event.start, event.end)
-    } else if (event.kind === 3) {
-      if (event.error === '') this.decoder.finish()
-      if (!this.hasFailed) this.next.process(event)
-    }
-  }
-
   start(type: RESPType): void {
     this.next.process(new MessageStart<RESPHead>({ type }))
   }
 
-  body(buffer: Buffer, start: number, end: number): void {
-    this.next.process(Data.borrow(buffer, start, end))
-  }
-
   end(payload: RESPValue, attributes: ReadonlyMap<RESPValue, RESPValue> | undefined): void {
     this.next.process(new MessageEnd(attributes === undefined ? undefined : { attributes }, payload))
-  }
-
-  violation(violation: Violation): void {
-    this.hasFailed = true
-    this.next.process(new StreamEnd(new TrafficError('ProtocolError', violation.reason)))
   }
 }
 

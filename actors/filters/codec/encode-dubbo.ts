@@ -1,10 +1,9 @@
 import { DubboEncoder, type DubboHeadLike, defaultMaxBodyBytes } from '../../../runtime/codec/dubbo/index.ts'
-import { TrafficError } from '../../../runtime/errors.ts'
-import { Data, type Event, type Head, StreamEnd } from '../../../runtime/event.ts'
+import { Data, type Head } from '../../../runtime/event.ts'
 import { type OptionSpecs, size } from '../../../runtime/options.ts'
 import type { Context } from '../../context.ts'
-import { Filter } from '../../filter.ts'
 import type { FilterCall, FilterDefinition } from '../definition.ts'
+import { WholeBodyEncoder } from './whole-body-encoder.ts'
 
 const options = {
   maxBodySize: size(
@@ -15,60 +14,16 @@ const options = {
 
 type HeadOverride = object | ((ctx: Context) => unknown) | undefined
 
-class EncodeDubbo extends Filter {
+class EncodeDubbo extends WholeBodyEncoder {
   private readonly encoder = new DubboEncoder()
   private readonly override: HeadOverride
-  private readonly maxBodySize: number
-  private head: Head | null = null
-  private body: Data | null = null
-  private hasEnded = false
 
   constructor(override: HeadOverride, maxBodySize: number) {
-    super()
+    super({ bytes: maxBodySize, option: 'maxBodySize', owner: 'a Dubbo message' })
     this.override = override
-    this.maxBodySize = maxBodySize
   }
 
-  process(event: Event): void {
-    if (this.hasEnded) return
-    switch (event.kind) {
-      case 0:
-        if (this.head !== null && event.size > 0) this.append(event)
-        return
-      case 1:
-        this.head = event.head
-        this.body = null
-        return
-      case 2:
-        this.endMessage()
-        return
-      case 3:
-        this.hasEnded = true
-        this.next.process(event)
-        return
-      default:
-        event satisfies never
-    }
-  }
-
-  private append(data: Data): void {
-    if ((this.body?.size ?? 0) + data.size > this.maxBodySize) {
-      this.hasEnded = true
-      this.body = null
-      const reason = `a Dubbo message is larger than maxBodySize, which is ${this.maxBodySize} bytes`
-      this.next.process(new StreamEnd(new TrafficError('BufferOverflow', reason)))
-    } else if (this.body === null) {
-      this.body = data.clone().keep()
-    } else {
-      this.body.push(data)
-    }
-  }
-
-  private endMessage(): void {
-    const { head, body } = this
-    if (head === null) return
-    this.head = null
-    this.body = null
+  protected encode(head: Head, body: Data | null): void {
     const bytes = this.encoder.encodeHead(this.headOf(head), body?.size ?? 0)
     this.next.process(Data.over(bytes))
     if (body !== null) this.next.process(body)

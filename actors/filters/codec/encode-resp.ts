@@ -4,11 +4,10 @@ import {
   type RESPHead,
   type RESPValue,
 } from '../../../runtime/codec/resp/index.ts'
-import { TrafficError } from '../../../runtime/errors.ts'
-import { Data, type Event, type MessageEnd, StreamEnd } from '../../../runtime/event.ts'
+import { Data, type MessageEnd } from '../../../runtime/event.ts'
 import { type OptionSpecs, optional, type Resolved, size } from '../../../runtime/options.ts'
-import { Filter } from '../../filter.ts'
 import type { FilterDefinition } from '../definition.ts'
+import { WholeBodyEncoder } from './whole-body-encoder.ts'
 
 const isVersion = (value: unknown): value is 2 | 3 => value === 2 || value === 3
 
@@ -24,62 +23,19 @@ const options = {
   ),
 } as const satisfies OptionSpecs
 
-class EncodeRESP extends Filter {
-  private readonly settings: Resolved<typeof options>
-  private head: RESPHead | null = null
-  private body: Data | null = null
-  private hasEnded = false
+class EncodeRESP extends WholeBodyEncoder {
+  private readonly version: 2 | 3 | undefined
 
-  constructor(settings: Resolved<typeof options>) {
-    super()
-    this.settings = settings
+  constructor({ version, maxMessageSize }: Resolved<typeof options>) {
+    super({ bytes: maxMessageSize, option: 'maxMessageSize', owner: 'a Redis message' })
+    this.version = version
   }
 
-  process(event: Event): void {
-    if (this.hasEnded) return
-    switch (event.kind) {
-      case 0:
-        if (this.head !== null && event.size > 0) this.append(event)
-        return
-      case 1:
-        this.head = event.head
-        this.body = null
-        return
-      case 2:
-        this.endMessage(event)
-        return
-      case 3:
-        this.hasEnded = true
-        this.next.process(event)
-        return
-      default:
-        event satisfies never
-    }
-  }
-
-  private append(data: Data): void {
-    const { maxMessageSize } = this.settings
-    if ((this.body?.size ?? 0) + data.size > maxMessageSize) {
-      this.hasEnded = true
-      this.body = null
-      const reason = `a Redis message is larger than maxMessageSize, which is ${maxMessageSize} bytes`
-      this.next.process(new StreamEnd(new TrafficError('BufferOverflow', reason)))
-    } else if (this.body === null) {
-      this.body = data.clone().keep()
-    } else {
-      this.body.push(data)
-    }
-  }
-
-  private endMessage(end: MessageEnd): void {
-    const { head, body } = this
-    if (head === null) return
-    this.head = null
-    this.body = null
-    const value = end.payload === undefined ? (body ?? null) : (end.payload as RESPValue)
+  protected encode(head: RESPHead, body: Data | null, end: MessageEnd): void {
+    const value = end.payload === undefined ? body : (end.payload as RESPValue)
     const tail = end.tail as { attributes?: unknown } | undefined
     const attributes = tail?.attributes instanceof Map ? tail.attributes : undefined
-    const bytes = encodeValue(value, { type: head.type, version: this.settings.version, attributes })
+    const bytes = encodeValue(value, { type: head.type, version: this.version, attributes })
     this.next.process(Data.over(bytes))
   }
 }

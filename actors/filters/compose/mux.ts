@@ -1,15 +1,7 @@
 import { Deadline } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { type Event, Kind, type Message, StreamEnd } from '../../../runtime/event.ts'
-import {
-  count,
-  flag,
-  isFunction,
-  optional,
-  parseDuration,
-  type Resolved,
-  size,
-} from '../../../runtime/options.ts'
+import { count, flag, isFunction, optional, type Resolved, size } from '../../../runtime/options.ts'
 import { tracing } from '../../../runtime/trace/tracing.ts'
 import type { Context } from '../../context.ts'
 import { Filter } from '../../filter.ts'
@@ -18,18 +10,14 @@ import { traceRequest } from '../../message-spans.ts'
 import type { PipelineLayout } from '../../pipeline.ts'
 import type { ContextCallback, FilterCall, FilterDefinition } from '../definition.ts'
 import { Collected, MessageCollector } from '../message-collector.ts'
+import { maxIdleMs, maxIdleOption } from './max-idle.ts'
 import { PoolMap } from './session-pool.ts'
 import { type Requester, SharedSession } from './shared-session.ts'
 import { TracedRequester } from './traced-requester.ts'
 
-const isMaxIdle = (value: unknown): value is string | number =>
-  value === -1 || parseDuration(value) !== undefined
-
 const sharedOptions = {
-  maxIdle: optional(
-    'a duration, or -1 for no limit',
+  maxIdle: maxIdleOption(
     'Ends a session that was idle for so long. By default it stays until its pipeline ends it.',
-    isMaxIdle,
   ),
   maxSessions: count(
     0,
@@ -87,8 +75,7 @@ class Plan {
     this.edge = edge
     this.settings = settings
     this.key = key
-    const { maxIdle } = settings
-    this.maxIdleMs = maxIdle === undefined || maxIdle === -1 ? -1 : (parseDuration(maxIdle) as number)
+    this.maxIdleMs = maxIdleMs(settings.maxIdle)
   }
 
   /** An idle session, else a new one, else the one with the fewest messages waiting. */

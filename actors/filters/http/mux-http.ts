@@ -10,7 +10,7 @@ import {
   type MessageStart,
   type StreamEnd,
 } from '../../../runtime/event.ts'
-import { count, optional, parseDuration, type Resolved, size } from '../../../runtime/options.ts'
+import { count, type Resolved, size } from '../../../runtime/options.ts'
 import { tracing } from '../../../runtime/trace/tracing.ts'
 import { turn } from '../../../runtime/turn.ts'
 import type { Context } from '../../context.ts'
@@ -18,19 +18,15 @@ import { Filter } from '../../filter.ts'
 import { Gate } from '../../gate.ts'
 import type { Edge } from '../../kernel/ledger.ts'
 import type { PipelineLayout } from '../../pipeline.ts'
+import { maxIdleMs, maxIdleOption } from '../compose/max-idle.ts'
 import { PoolMap, SessionPool, type Waiting } from '../compose/session-pool.ts'
 import type { ContextCallback, FilterDefinition } from '../definition.ts'
 import { HTTPClientSession } from './http-client-session.ts'
 import { defaultBufferBytes } from './message-writer.ts'
 
-const isMaxIdle = (value: unknown): value is string | number =>
-  value === -1 || parseDuration(value) !== undefined
-
 const options = {
-  maxIdle: optional(
-    'a duration, or -1 for no limit',
+  maxIdle: maxIdleOption(
     'Ends a session that was idle for so long. By default sessions stay until the other side closes them: the server knows its own limit.',
-    isMaxIdle,
   ),
   maxSessions: count(0, 'Sessions per key and thread; further requests wait for one. 0: no limit.'),
   maxMessages: count(0, 'Requests on one session before it is closed; 0: no limit.'),
@@ -66,8 +62,7 @@ class Plan {
     this.edge = edge
     this.settings = settings
     this.key = key
-    const { maxIdle } = settings
-    this.maxIdleMs = maxIdle === undefined || maxIdle === -1 ? -1 : (parseDuration(maxIdle) as number)
+    this.maxIdleMs = maxIdleMs(settings.maxIdle)
   }
 
   poolOf(context: Context): ClientPool {

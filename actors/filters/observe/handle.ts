@@ -1,71 +1,78 @@
 import { Data, type Event, Kind } from '../../../runtime/event.ts'
 import { size } from '../../../runtime/options.ts'
 import type { Context } from '../../context.ts'
-import type { Filter } from '../../filter.ts'
-import type { FilterCall, FilterDefinition, StageKind } from '../definition.ts'
+import type { FilterCall, FilterDefinition } from '../definition.ts'
 import { Collected, MessageCollector } from '../message-collector.ts'
 import { isThenable } from '../promise.ts'
 import { WaitingFilter } from '../waiting-filter.ts'
+import {
+  dataEvent,
+  everyEvent,
+  family,
+  initialEvent,
+  messageEndEvent,
+  messageStartEvent,
+  type Names,
+  type Subject,
+  streamEndEvent,
+} from './subjects.ts'
 
 type Callback = (subject: never, ctx: Context) => unknown
 
-/** Calls back for the events that `selects` says, and passes every event on unchanged. */
-class Handle extends WaitingFilter {
+/** Calls back, and passes every event on unchanged. */
+abstract class Calling extends WaitingFilter {
   private readonly callback: Callback
-  private readonly selects: (event: Event) => boolean
-
-  constructor(callback: Callback, selects: (event: Event) => boolean) {
-    super()
-    this.callback = callback
-    this.selects = selects
-  }
-
-  protected handle(event: Event): void {
-    if (this.selects(event)) {
-      if (event.kind === Kind.data) event.keep()
-      const result = this.callback(event as never, this.pipeline.context)
-      if (isThenable(result)) {
-        this.waitFor(result, () => this.next.process(event))
-        return
-      }
-    }
-    this.next.process(event)
-  }
-}
-
-/** Calls back once, for the first event of the stream. */
-class HandleStart extends WaitingFilter {
-  private readonly callback: Callback
-  private isDone = false
 
   constructor(callback: Callback) {
     super()
     this.callback = callback
   }
 
+  /** Calls back with a subject; the event that gave it passes when that is done. */
+  protected callFor(event: Event, subject: unknown): void {
+    if (event.kind === Kind.data) event.keep()
+    const result = this.callback(subject as never, this.pipeline.context)
+    if (isThenable(result)) this.waitFor(result, () => this.next.process(event))
+    else this.next.process(event)
+  }
+}
+
+/** Calls back for the events that `selects` says. */
+class Handle extends Calling {
+  private readonly selects: (event: Event) => boolean
+
+  constructor(callback: Callback, selects: (event: Event) => boolean) {
+    super(callback)
+    this.selects = selects
+  }
+
   protected handle(event: Event): void {
-    if (!this.isDone) {
-      this.isDone = true
-      if (event.kind === Kind.data) event.keep()
-      const result = this.callback(event as never, this.pipeline.context)
-      if (isThenable(result)) {
-        this.waitFor(result, () => this.next.process(event))
-        return
-      }
+    if (this.selects(event)) this.callFor(event, event)
+    else this.next.process(event)
+  }
+}
+
+/** Calls back once, for the first event of the stream. */
+class HandleStart extends Calling {
+  private isDone = false
+
+  protected handle(event: Event): void {
+    if (this.isDone) {
+      this.next.process(event)
+      return
     }
-    this.next.process(event)
+    this.isDone = true
+    this.callFor(event, event)
   }
 }
 
 /** Calls back with what a whole message adds up to, before its MessageEnd passes. */
-class HandleWhole extends WaitingFilter {
-  private readonly callback: Callback
+class HandleWhole extends Calling {
   private readonly collector: MessageCollector
   private readonly bodyOnly: boolean
 
   constructor(callback: Callback, limitBytes: number, bodyOnly: boolean) {
-    super()
-    this.callback = callback
+    super(callback)
     this.collector = new MessageCollector(limitBytes)
     this.bodyOnly = bodyOnly
   }
@@ -73,51 +80,32 @@ class HandleWhole extends WaitingFilter {
   protected handle(event: Event): void {
     if (this.collector.add(event) === Collected.whole || this.collector.isEndedBy(event)) {
       const message = this.collector.take()
-      const subject = this.bodyOnly ? (message.body ?? new Data()) : message
-      const result = this.callback(subject as never, this.pipeline.context)
-      if (isThenable(result)) {
-        this.waitFor(result, () => this.next.process(event))
-        return
-      }
+      this.callFor(event, this.bodyOnly ? (message.body ?? new Data()) : message)
+    } else {
+      this.next.process(event)
     }
-    this.next.process(event)
   }
 }
 
-const definition = (
-  name: string,
-  aliases: readonly string[],
-  accepts: StageKind,
-  subject: string,
-  example: string,
-  create: (call: FilterCall) => () => Filter,
-  rest: Partial<FilterDefinition> = {},
-): FilterDefinition => ({
-  name,
-  aliases,
+const row = family(subject => ({
   signature: '(callback)',
   summary: `Handles ${subject}`,
   doc: `Calls back with ${subject} and the context, then passes the event on unchanged; what the callback returns is ignored, except that events wait in order while a promise is pending.`,
-  accepts,
-  emits: 'same',
-  options: {},
-  example,
-  build: call => ({ name, create: create(call) }),
-  ...rest,
-})
+}))
 
-const byKind = (
-  name: string,
-  aliases: readonly string[],
-  accepts: StageKind,
-  subject: string,
-  example: string,
-  selects: (event: Event) => boolean,
-): FilterDefinition =>
-  definition(name, aliases, accepts, subject, example, call => {
-    const callback = call.callback<Callback>('a callback (event, ctx) => …')
-    call.end()
-    return () => new Handle(callback, selects)
+const takeCallback = (call: FilterCall): Callback => {
+  const callback = call.callback<Callback>('a callback (event, ctx) => …')
+  call.end()
+  return callback
+}
+
+const byEvent = (subject: Subject, names: Names): FilterDefinition =>
+  row(subject, {
+    ...names,
+    create: call => {
+      const callback = takeCallback(call)
+      return () => new Handle(callback, subject.selects)
+    },
   })
 
 const wholeMessageOptions = {
@@ -136,93 +124,72 @@ const limitAndCallback = (call: FilterCall, what: string): { callback: Callback;
   return { callback, limitBytes: older ?? bodyLimit }
 }
 
-const whole = (
-  name: string,
-  aliases: readonly string[],
-  subject: string,
-  example: string,
-  bodyOnly: boolean,
-): FilterDefinition =>
-  definition(
-    name,
-    aliases,
-    'messages',
-    subject,
-    example,
-    call => {
-      const { callback, limitBytes } = limitAndCallback(
-        call,
-        `a callback (${bodyOnly ? 'body' : 'message'}, ctx) => …`,
-      )
-      return () => new HandleWhole(callback, limitBytes, bodyOnly)
+const whole = (text: string, names: Names, bodyOnly: boolean): FilterDefinition =>
+  row(
+    { accepts: 'messages', text },
+    {
+      ...names,
+      signature: '(callback[, options])',
+      options: wholeMessageOptions,
+      create: call => {
+        const what = `a callback (${bodyOnly ? 'body' : 'message'}, ctx) => …`
+        const { callback, limitBytes } = limitAndCallback(call, what)
+        return () => new HandleWhole(callback, limitBytes, bodyOnly)
+      },
     },
-    { signature: '(callback[, options])', options: wholeMessageOptions },
   )
 
-export const handleStreamStart = definition(
-  'handleStreamStart',
-  ['handleSessionStart', 'onSessionStart'],
-  'any',
-  'the initial event in a stream',
-  "listen(8000).handleStreamStart((evt, ctx) => { ctx.since = Date.now() }).connect('127.0.0.1:8080')",
-  call => {
-    const callback = call.callback<Callback>('a callback (event, ctx) => …')
-    call.end()
+export const handleStreamStart = row(initialEvent, {
+  name: 'handleStreamStart',
+  aliases: ['handleSessionStart', 'onSessionStart'],
+  example:
+    "listen(8000).handleStreamStart((evt, ctx) => { ctx.since = Date.now() }).connect('127.0.0.1:8080')",
+  create: call => {
+    const callback = takeCallback(call)
     return () => new HandleStart(callback)
   },
-)
-export const handleData = byKind(
-  'handleData',
-  ['onData'],
-  'any',
-  'a Data event',
-  '$.handleData((data, ctx) => { ctx.bytes += data.size })',
-  event => event.kind === Kind.data && event.size > 0,
-)
-export const handleMessageStart = byKind(
-  'handleMessageStart',
-  ['onMessageStart'],
-  'messages',
-  'a MessageStart event',
-  '$.handleMessageStart((msg, ctx) => { ctx.path = msg.head.path })',
-  event => event.kind === Kind.messageStart,
-)
-export const handleMessageEnd = byKind(
-  'handleMessageEnd',
-  ['onMessageEnd'],
-  'messages',
-  'a MessageEnd event',
-  '$.handleMessageEnd((end, ctx) => { ctx.endedAt = Date.now() })',
-  event => event.kind === Kind.messageEnd,
-)
-export const handleStreamEnd = byKind(
-  'handleStreamEnd',
-  ['onSessionEnd', 'handleSessionEnd'],
-  'any',
-  'the StreamEnd event',
-  '$.handleStreamEnd(end => console.log(end.error))',
-  event => event.kind === Kind.streamEnd,
-)
+})
+export const handleData = byEvent(dataEvent, {
+  name: 'handleData',
+  aliases: ['onData'],
+  example: '$.handleData((data, ctx) => { ctx.bytes += data.size })',
+})
+export const handleMessageStart = byEvent(messageStartEvent, {
+  name: 'handleMessageStart',
+  aliases: ['onMessageStart'],
+  example: '$.handleMessageStart((msg, ctx) => { ctx.path = msg.head.path })',
+})
+export const handleMessageEnd = byEvent(messageEndEvent, {
+  name: 'handleMessageEnd',
+  aliases: ['onMessageEnd'],
+  example: '$.handleMessageEnd((end, ctx) => { ctx.endedAt = Date.now() })',
+})
+export const handleStreamEnd = byEvent(streamEndEvent, {
+  name: 'handleStreamEnd',
+  aliases: ['onSessionEnd', 'handleSessionEnd'],
+  example: '$.handleStreamEnd(end => console.log(end.error))',
+})
 export const handleMessageBody = whole(
-  'handleMessageBody',
-  ['onMessageBody'],
   'a complete message body',
-  '$.handleMessageBody((body, ctx) => { ctx.text = body.toString() })',
+  {
+    name: 'handleMessageBody',
+    aliases: ['onMessageBody'],
+    example: '$.handleMessageBody((body, ctx) => { ctx.text = body.toString() })',
+  },
   true,
 )
 export const handleMessage = whole(
-  'handleMessage',
-  ['onMessage'],
   'a complete message including the head and the body',
-  '$.handleMessage((msg, ctx) => { ctx.request = msg })',
+  {
+    name: 'handleMessage',
+    aliases: ['onMessage'],
+    example: '$.handleMessage((msg, ctx) => { ctx.request = msg })',
+  },
   false,
 )
 /** Passes every event through a callback. */
-export const handle = byKind(
-  'handle',
-  [],
-  'any',
-  'every event',
-  '$.handle((evt, ctx) => { ctx.events++ })',
-  () => true,
-)
+export const handle = byEvent(everyEvent, {
+  name: 'handle',
+  aliases: [],
+  example: '$.handle((evt, ctx) => { ctx.events++ })',
+})

@@ -3,12 +3,23 @@ import { type Event, Kind, messageEnd, StreamEnd } from '../../../runtime/event.
 import { show, size } from '../../../runtime/options.ts'
 import type { Context } from '../../context.ts'
 import type { Filter } from '../../filter.ts'
-import type { FilterCall, FilterDefinition, StageKind } from '../definition.ts'
+import type { FilterCall, FilterDefinition } from '../definition.ts'
 import { forgetLength } from '../http/head-length.ts'
 import { Collected, MessageCollector } from '../message-collector.ts'
 import { isThenable } from '../promise.ts'
 import { emitReplacement, isReplacement } from '../replacement.ts'
 import { WaitingFilter } from '../waiting-filter.ts'
+import {
+  dataEvent,
+  everyEvent,
+  family,
+  initialEvent,
+  messageEndEvent,
+  messageStartEvent,
+  type Names,
+  type Subject,
+  streamEndEvent,
+} from './subjects.ts'
 
 type Callback = (subject: never, ctx: Context) => unknown
 
@@ -173,41 +184,25 @@ const takeReplacement = (call: FilterCall): unknown => {
   return value
 }
 
-const definition = (
-  name: string,
-  aliases: readonly string[],
-  accepts: StageKind,
-  subject: string,
-  example: string,
-  create: (call: FilterCall) => () => Filter,
-  rest: Partial<FilterDefinition> = {},
-): FilterDefinition => ({
-  name,
-  aliases,
+const row = family(subject => ({
   signature: '([replacement])',
   summary: `Replaces ${subject}`,
   doc: `Puts the replacement in place of ${subject}. It is an event, a Message (its events), an array of them, nothing (the event is dropped), or a callback that gives one of these or a promise of it; later events wait for the promise.`,
-  accepts,
-  emits: 'same',
-  options: {},
-  example,
-  build: call => ({ name, create: create(call) }),
-  ...rest,
-})
+}))
 
-const byKind = (
-  name: string,
-  aliases: readonly string[],
-  accepts: StageKind,
-  subject: string,
-  example: string,
-  selects: (event: Event) => boolean,
-  changesBody = false,
-): FilterDefinition =>
-  definition(name, aliases, accepts, subject, example, call => {
-    const replacement = takeReplacement(call)
-    call.end()
-    return () => new Replace(replacement, selects, changesBody)
+const takeAll = (call: FilterCall): unknown => {
+  const replacement = takeReplacement(call)
+  call.end()
+  return replacement
+}
+
+const byEvent = (subject: Subject, names: Names, changesBody = false): FilterDefinition =>
+  row(subject, {
+    ...names,
+    create: call => {
+      const replacement = takeAll(call)
+      return () => new Replace(replacement, subject.selects, changesBody)
+    },
   })
 
 const options = {
@@ -218,98 +213,91 @@ const options = {
 } as const
 
 const whole = (
-  name: string,
-  aliases: readonly string[],
-  subject: string,
-  example: string,
+  text: string,
+  names: Names,
   create: (replacement: unknown, limitBytes: number) => Filter,
 ): FilterDefinition =>
-  definition(
-    name,
-    aliases,
-    'messages',
-    subject,
-    example,
-    call => {
-      // Pipy's older form has the limit first: replaceMessage('1m', callback).
-      const older =
-        typeof call.peek() === 'string' || typeof call.peek() === 'number'
-          ? options.bodyLimit.parse(call.take())
-          : undefined
-      const replacement = takeReplacement(call)
-      const { bodyLimit } = call.options(options)
-      return () => create(replacement, older ?? bodyLimit)
+  row(
+    { accepts: 'messages', text },
+    {
+      ...names,
+      signature: '([replacement[, options]])',
+      options,
+      create: call => {
+        // Pipy's older form has the limit first: replaceMessage('1m', callback).
+        const older =
+          typeof call.peek() === 'string' || typeof call.peek() === 'number'
+            ? options.bodyLimit.parse(call.take())
+            : undefined
+        const replacement = takeReplacement(call)
+        const { bodyLimit } = call.options(options)
+        return () => create(replacement, older ?? bodyLimit)
+      },
     },
-    { signature: '([replacement[, options]])', options },
   )
 
-export const replaceStreamStart = definition(
-  'replaceStreamStart',
-  ['replaceSessionStart'],
-  'any',
-  'the initial event in a stream',
-  "$.replaceStreamStart(evt => [new Data('hello\\n'), evt])",
-  call => {
-    const replacement = takeReplacement(call)
-    call.end()
+export const replaceStreamStart = row(initialEvent, {
+  name: 'replaceStreamStart',
+  aliases: ['replaceSessionStart'],
+  example: "$.replaceStreamStart(evt => [new Data('hello\\n'), evt])",
+  create: call => {
+    const replacement = takeAll(call)
     return () => new ReplaceStart(replacement)
   },
-)
-export const replaceData = byKind(
-  'replaceData',
-  [],
-  'any',
-  'a Data event',
-  '$.replaceData(data => new Data(data.toString().toUpperCase()))',
-  event => event.kind === Kind.data && event.size > 0,
+})
+export const replaceData = byEvent(
+  dataEvent,
+  {
+    name: 'replaceData',
+    aliases: [],
+    example: '$.replaceData(data => new Data(data.toString().toUpperCase()))',
+  },
   true,
 )
-export const replaceMessageStart = byKind(
-  'replaceMessageStart',
-  [],
-  'messages',
-  'a MessageStart event',
-  '$.replaceMessageStart(msg => new MessageStart({ ...msg.head, path: "/" }))',
-  event => event.kind === Kind.messageStart,
-)
-export const replaceMessageEnd = byKind(
-  'replaceMessageEnd',
-  [],
-  'messages',
-  'a MessageEnd event',
-  "$.replaceMessageEnd(end => [new Data('\\n'), end])",
-  event => event.kind === Kind.messageEnd,
+export const replaceMessageStart = byEvent(messageStartEvent, {
+  name: 'replaceMessageStart',
+  aliases: [],
+  example: '$.replaceMessageStart(msg => new MessageStart({ ...msg.head, path: "/" }))',
+})
+export const replaceMessageEnd = byEvent(
+  messageEndEvent,
+  {
+    name: 'replaceMessageEnd',
+    aliases: [],
+    example: "$.replaceMessageEnd(end => [new Data('\\n'), end])",
+  },
   true,
 )
-export const replaceStreamEnd = byKind(
-  'replaceStreamEnd',
-  ['replaceSessionEnd'],
-  'any',
-  'the StreamEnd event',
-  '$.replaceStreamEnd(end => new StreamEnd())',
-  event => event.kind === Kind.streamEnd,
-)
+export const replaceStreamEnd = byEvent(streamEndEvent, {
+  name: 'replaceStreamEnd',
+  aliases: ['replaceSessionEnd'],
+  example: '$.replaceStreamEnd(end => new StreamEnd())',
+})
 export const replaceMessageBody = whole(
-  'replaceMessageBody',
-  [],
   'an entire message body',
-  '$.replaceMessageBody(body => new Data(body.toString().trim()))',
+  {
+    name: 'replaceMessageBody',
+    aliases: [],
+    example: '$.replaceMessageBody(body => new Data(body.toString().trim()))',
+  },
   (replacement, limitBytes) => new ReplaceBody(replacement, limitBytes),
 )
 export const replaceMessage = whole(
-  'replaceMessage',
-  [],
   'a complete message including the head and the body',
-  "$.replaceMessage(new Message({ status: 404 }, 'Not found\\n'))",
+  {
+    name: 'replaceMessage',
+    aliases: [],
+    example: "$.replaceMessage(new Message({ status: 404 }, 'Not found\\n'))",
+  },
   (replacement, limitBytes) => new ReplaceMessage(replacement, limitBytes),
 )
 /** Passes every event through a callback that gives what takes its place. */
-export const replace = byKind(
-  'replace',
-  [],
-  'any',
-  'every event',
-  "$.replace(evt => evt.type === 'Data' ? evt : null)",
-  () => true,
+export const replace = byEvent(
+  everyEvent,
+  {
+    name: 'replace',
+    aliases: [],
+    example: "$.replace(evt => evt.type === 'Data' ? evt : null)",
+  },
   true,
 )
