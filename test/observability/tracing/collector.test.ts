@@ -169,6 +169,28 @@ test('a main thread that does not keep up costs the thread no memory: what is ov
   t.is(names, 12)
 })
 
+test('spans of a companion go on with those of its thread, in one window, and what it lost is told', t => {
+  const own: SpanBatch[] = []
+  const recorder = new SpanRecorder(batch => own.push(batch), { batch: 4, delayMs: 60_000, window: 8 })
+  const companion = new SpanRecorder(batch => recorder.relay(batch))
+  const named = (name: string, to: SpanRecorder): void =>
+    (new Tracer(policy, to).begin(name, SpanKind.internal) as Span).end()
+  named('own', recorder)
+  for (let i = 0; i < 3; i++) named('relayed', companion)
+  companion.lose('thread-window', 2)
+  companion.flush()
+  t.deepEqual(
+    own.flatMap(batch => unpackSpans(batch.values)).map(({ name }) => name),
+    ['own', 'relayed', 'relayed', 'relayed'],
+  )
+  t.deepEqual(own[0]?.lost, { 'thread-window': 2 })
+  for (let i = 0; i < 5; i++) named('relayed', companion)
+  companion.flush()
+  recorder.flush()
+  t.deepEqual(own[1]?.lost, { 'thread-window': 5 })
+  t.is(own[1]?.spans, 0)
+})
+
 test('a span is read as it was packed', t => {
   const values: SpanValues = []
   const tracer = new Tracer(policy, { take: span => packSpan(span, values), lose: () => {} })
