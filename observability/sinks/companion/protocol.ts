@@ -3,6 +3,7 @@
  *
  *     traffic                               companion
  *      │ ── open{sink} ──────────────────────► │ once per place in the script, and again to each new companion
+ *      │ ◄───────── unopened{sink, reason} ─── │ it could not be, although its options had been checked
  *      │ ── form{form, sink} ────────────────► │ how documents of one place are made
  *      │ ── entries{memory} ─────────────────► │ many at a time, see `entry-bytes.ts`
  *      │ ◄──────────── report{sinks} ───────── │ what became of them, many at a time; and how the sinks are

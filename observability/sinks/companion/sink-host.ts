@@ -20,7 +20,7 @@ const isSame = (a: SinkOutcome, b: SinkOutcome): boolean =>
   a === b || (a.kind === b.kind && ('reason' in a ? a.reason : '') === ('reason' in b ? b.reason : ''))
 
 interface Form {
-  readonly hosted: HostedSink
+  readonly hosted: ReportedSink
   readonly renderer: DocumentRenderer
   readonly settled: (outcome: SinkOutcome) => void
 }
@@ -30,7 +30,7 @@ export class SinkHost implements EntryTaker {
   private readonly sinks: ThreadSinks
   private readonly log: Logger
   private readonly post: (message: FromCompanion) => void
-  private readonly hosted = new Map<number, HostedSink>()
+  private readonly hosted = new Map<number, ReportedSink>()
   private readonly forms = new Map<number, Form>()
   private cancelReport: (() => void) | null = null
   private isDeferred = false
@@ -68,7 +68,7 @@ export class SinkHost implements EntryTaker {
 
   private open({ sink, type, options, place }: ToCompanion & { kind: 'open' }): void {
     try {
-      this.hosted.set(sink, new HostedSink(sink, this.sinks.open(type, options, place), this))
+      this.hosted.set(sink, new ReportedSink(sink, this.sinks.open(type, options, place), this))
     } catch (thrown) {
       // It was checked before: something has changed since.
       const { code, source, message } = TrafficError.from(thrown)
@@ -181,7 +181,7 @@ export class SinkHost implements EntryTaker {
 }
 
 /** One sink, with what is to be told of it. */
-class HostedSink {
+class ReportedSink {
   readonly sink: BatchingSink
   private readonly number: number
   private readonly host: SinkHost
