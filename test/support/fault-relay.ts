@@ -71,9 +71,15 @@ export class FaultRelay {
     }
   }
 
-  close(): void {
+  /** Resolves when all its sockets are gone: a thread that ends while some are being reset may never end (Node 24). */
+  async close(): Promise<void> {
+    const sockets = [...this.pairs].flatMap(({ client, server }) => [client, server])
+    const gone = sockets
+      .filter(({ closed }) => !closed)
+      .map(socket => new Promise(done => socket.once('close', done)))
     this.cut()
     this.server.close()
+    await Promise.all([once(this.server, 'close'), ...gone])
   }
 
   private accepted(client: Socket, targetPort: number): void {
