@@ -1,29 +1,17 @@
 /** What scripts of Pipy rely on, found by running its own tutorials and samples: each was once told or done otherwise. */
 
-import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import ava from 'ava'
 import { Message } from '../../actors/index.ts'
-import { builderMethods, definitionOf } from '../../actors/script/builder.ts'
-import { dialectGlobals, dialectModuleGlobals } from '../../actors/script/dialect-globals.ts'
-import { loadDialect } from '../../runtime/script/loader.ts'
+import { loadFirstGeneration } from '../support/dialect.ts'
 import { type RunningScript, runScript } from '../support/run-script.ts'
-import { makeFolder } from '../support/sluice.ts'
 import { openStream, type TestStream, testProgram } from '../support/stream.ts'
 
 // Which script's folder names of files are relative to is known to the thread: one after the other.
 const test = ava.serial
 
-function load(t: ExecutionContext, main: string, files: Readonly<Record<string, string>> = {}): unknown {
-  return loadDialect(join(makeFolder(t, { ...files, 'main.js': main }), 'main.js'), {
-    generation: 1,
-    dialectGlobals,
-    moduleGlobals: dialectModuleGlobals,
-    sluiceModule: new URL('../../actors/index.ts', import.meta.url).href,
-    isBuilder: given => definitionOf(given) !== undefined,
-    methods: builderMethods,
-  }).value
-}
+const load = (t: ExecutionContext, main: string, files: Readonly<Record<string, string>> = {}): unknown =>
+  loadFirstGeneration(t, { ...files, 'main.js': main })
 
 const open = (t: ExecutionContext, main: string, files?: Readonly<Record<string, string>>): TestStream =>
   openStream(t, load(t, main, files))

@@ -1,28 +1,15 @@
 /** `new Session(file, pipeline)` of Pipy's first generation: a pipeline that a callback runs itself. */
 
-import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import ava from 'ava'
-import { builderMethods, definitionOf } from '../../actors/script/builder.ts'
-import { dialectGlobals, dialectModuleGlobals } from '../../actors/script/dialect-globals.ts'
-import { loadDialect } from '../../runtime/script/loader.ts'
-import { makeFolder } from '../support/sluice.ts'
+import { loadFirstGeneration } from '../support/dialect.ts'
 import { type TestProgram, testProgram } from '../support/stream.ts'
 
 // Which script's folder names of files are relative to is known to the thread: one after the other.
 const test = ava.serial
 
-function load(t: ExecutionContext, files: Readonly<Record<string, string>>): TestProgram {
-  const { value } = loadDialect(join(makeFolder(t, files), 'main.js'), {
-    generation: 1,
-    dialectGlobals,
-    moduleGlobals: dialectModuleGlobals,
-    sluiceModule: new URL('../../actors/index.ts', import.meta.url).href,
-    isBuilder: given => definitionOf(given) !== undefined,
-    methods: builderMethods,
-  })
-  return testProgram(t, value)
-}
+const load = (t: ExecutionContext, files: Readonly<Record<string, string>>): TestProgram =>
+  testProgram(t, loadFirstGeneration(t, files))
 
 test('a session runs a pipeline of the same file, in the context of the callback', t => {
   const { open } = load(t, {

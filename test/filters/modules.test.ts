@@ -1,30 +1,16 @@
 /** Scripts of several files: `use`, `import`, `export`, `pipy.solve`, and the variables of each module. */
 
-import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import test from 'ava'
 import { Data, Message, sluice } from '../../actors/index.ts'
-import { builderMethods, definitionOf } from '../../actors/script/builder.ts'
-import { dialectGlobals, dialectModuleGlobals } from '../../actors/script/dialect-globals.ts'
-import { loadDialect } from '../../runtime/script/loader.ts'
-import { makeFolder } from '../support/sluice.ts'
+import { loadFirstGeneration } from '../support/dialect.ts'
 import { openStream, type TestProgram, testProgram } from '../support/stream.ts'
 
 // Which script's folder names of files are relative to is known to the thread: one after the other.
 const serial = test.serial
 
-function load(t: ExecutionContext, files: Readonly<Record<string, string>>): TestProgram {
-  const folder = makeFolder(t, files)
-  const { value } = loadDialect(join(folder, 'main.js'), {
-    generation: 1,
-    dialectGlobals,
-    moduleGlobals: dialectModuleGlobals,
-    sluiceModule: new URL('../../actors/index.ts', import.meta.url).href,
-    isBuilder: given => definitionOf(given) !== undefined,
-    methods: builderMethods,
-  })
-  return testProgram(t, value)
-}
+const load = (t: ExecutionContext, files: Readonly<Record<string, string>>): TestProgram =>
+  testProgram(t, loadFirstGeneration(t, files))
 
 serial('use sends the stream through a pipeline of another file', t => {
   const { open } = load(t, {

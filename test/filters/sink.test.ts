@@ -9,7 +9,7 @@ import { eachItemAtFirst, itemsWhere, type StrictElasticsearch } from '../suppor
 import { startElasticsearch } from '../support/elasticsearch.ts'
 import { Occurrences } from '../support/occurrences.ts'
 import { events, type Harness, harness, type TestSession } from '../support/pipeline-harness.ts'
-import { recordingLog, type Told } from '../support/sinks.ts'
+import { type LogLine, recordingLog } from '../support/recording-log.ts'
 
 const target = 'logs-test-default'
 
@@ -22,7 +22,7 @@ interface Bench {
 /** A pipeline that writes what a test feeds it. */
 async function open(t: ExecutionContext, options: object = {}): Promise<Bench> {
   const server = await startElasticsearch(t)
-  const sinks = new ThreadSinks({ log: recordingLog(new Occurrences<Told>()), thread: 0, threads: 1 })
+  const sinks = new ThreadSinks({ log: recordingLog(new Occurrences<LogLine>()), thread: 0, threads: 1 })
   const all = {
     node: server.url,
     dataStream: target,
@@ -206,7 +206,7 @@ for (const [what, kind, options, reason] of [
   ],
 ] as const) {
   test(`a script that gives it ${what} is refused`, t => {
-    const sinks = new ThreadSinks({ log: recordingLog(new Occurrences<Told>()), thread: 0, threads: 1 })
+    const sinks = new ThreadSinks({ log: recordingLog(new Occurrences<LogLine>()), thread: 0, threads: 1 })
     const script = sluice()
       .pipeline('main')
       .replaceMessage(message => message)

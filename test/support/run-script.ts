@@ -2,18 +2,13 @@
 
 import type { ExecutionContext } from 'ava'
 import { type HostEnvironment, ThreadHost } from '../../actors/thread-host.ts'
-import type { LogFields, Logger } from '../../runtime/log.ts'
 import { netTransport } from '../../runtime/net/node-net.ts'
 import { handleTransport } from '../../runtime/net/tcp-handle.ts'
 import type { Transport } from '../../runtime/net/transport.ts'
+import { type LogLine, recordingLog } from './recording-log.ts'
 
 /** The transports that scripts run on: tests of behaviour loop over them. */
 export const transports = { handle: handleTransport, net: netTransport } as const
-
-export interface LogLine extends LogFields {
-  readonly level: string
-  readonly message: string
-}
 
 export interface RunningScript {
   readonly host: ThreadHost
@@ -32,25 +27,13 @@ export async function runScript(
   more: Partial<HostEnvironment> = {},
 ): Promise<RunningScript> {
   const logs: LogLine[] = []
-  const say =
-    (level: string) =>
-    (message: string, fields: LogFields = {}): void => {
-      logs.push({ level, message, ...fields })
-    }
-  const log: Logger = {
-    isEnabled: () => true,
-    debug: say('debug'),
-    info: say('info'),
-    warn: say('warn'),
-    error: say('error'),
-  }
   const host = new ThreadHost({
     thread: 0,
     threads: 1,
     transport: typeof transport === 'string' ? transports[transport] : transport,
     acquireSocket: async (_address, port) => ({ port }),
     mesh: undefined,
-    log,
+    log: recordingLog({ add: line => logs.push(line) }),
     ...more,
   })
   await host.start(script)

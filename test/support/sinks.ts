@@ -6,35 +6,15 @@ import type { ExecutionContext } from 'ava'
 import type { Sink, SinkEntry, SinkOutcome } from '../../actors/sink.ts'
 import { encodeFrame } from '../../observability/sinks/disk/frame.ts'
 import { ThreadSinks } from '../../observability/sinks/thread-sinks.ts'
-import type { LogFields, Logger } from '../../runtime/log.ts'
 import { Occurrences } from './occurrences.ts'
-
-export interface Told extends LogFields {
-  readonly level: string
-  readonly message: string
-}
-
-/** A log that remembers. */
-export function recordingLog(told: Occurrences<Told>): Logger {
-  const say =
-    (level: string) =>
-    (message: string, fields: LogFields = {}): void =>
-      told.add({ level, message, ...fields })
-  return {
-    isEnabled: () => true,
-    debug: say('debug'),
-    info: say('info'),
-    warn: say('warn'),
-    error: say('error'),
-  }
-}
+import { type LogLine, recordingLog } from './recording-log.ts'
 
 export class TestSink {
   readonly sinks: ThreadSinks
   readonly sink: Sink
   readonly outcomes = new Map<string, SinkOutcome[]>()
   readonly settled = new Occurrences<string>()
-  readonly logs = new Occurrences<Told>()
+  readonly logs = new Occurrences<LogLine>()
   given = 0
 
   constructor(kind: string, options: object, thread = 0, threads = 1) {

@@ -10,10 +10,10 @@ import { definitionOf } from '../../actors/script/builder.ts'
 import type { ScriptDefinition } from '../../actors/script/script-definition.ts'
 import { Session } from '../../actors/session.ts'
 import { Data, type Event, Message, MessageStart, messageEnd, StreamEnd } from '../../runtime/event.ts'
-import type { LogFields, Logger } from '../../runtime/log.ts'
 import { netTransport } from '../../runtime/net/node-net.ts'
 import { type Source, turn } from '../../runtime/turn.ts'
 import { Occurrences } from './occurrences.ts'
+import { type LogLine, recordingLog } from './recording-log.ts'
 
 /** What is fed: text stands for Data. */
 export type Input = Event | Message | string
@@ -136,11 +136,6 @@ export const eventsOf = (input: Input): Event[] =>
       ? [new MessageStart(input.head), ...(input.body === undefined ? [] : [input.body.clone()]), messageEnd]
       : [input]
 
-export interface LogLine extends LogFields {
-  readonly level: string
-  readonly message: string
-}
-
 export interface TestProgram {
   readonly program: Program
   readonly logs: readonly LogLine[]
@@ -151,22 +146,10 @@ export interface TestProgram {
 /** Assembles a script for its pipelines, of which `main` is the one that is opened by default. */
 export function testProgram(t: ExecutionContext, script: unknown): TestProgram {
   const logs: LogLine[] = []
-  const say =
-    (level: string) =>
-    (message: string, fields: LogFields = {}): void => {
-      logs.push({ level, message, ...fields })
-    }
-  const log: Logger = {
-    isEnabled: () => true,
-    debug: say('debug'),
-    info: say('info'),
-    warn: say('warn'),
-    error: say('error'),
-  }
   const surroundings: Surroundings = {
     transport: netTransport,
     thread: { id: 0, concurrency: 1 },
-    log,
+    log: recordingLog({ add: line => logs.push(line) }),
     explain: fault => fault.message,
     sharedPipelines: { send: () => {}, ask: () => {} },
     acquireSocket: async (_address, port) => ({ port }),

@@ -8,7 +8,7 @@ import { leaseBucket } from '../../../cluster/durable/names.ts'
 import type { Place } from '../../../cluster/membership/member.ts'
 import { MemoryBroker } from '../../support/memory-bus.ts'
 import { Occurrences } from '../../support/occurrences.ts'
-import { recordingLog, type Told } from '../../support/sinks.ts'
+import { type LogLine, recordingLog } from '../../support/recording-log.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 const place = (node: string, life = 1): Place => ({ node, incarnation: `${node}${life}`, thread: 0, life: 1 })
@@ -18,7 +18,7 @@ function scene(t: ExecutionContext) {
   t.teardown(clock.install())
   const broker = new MemoryBroker(1)
   const there = new Set(['a1', 'b1'])
-  const logs = new Occurrences<Told>()
+  const logs = new Occurrences<LogLine>()
   const log = recordingLog(logs)
   let epochs = 0
   const leases = (): Leases =>

@@ -1,25 +1,11 @@
 /** A document says where in a trace its exchange stands: as our span there, which is what the upstream is told. */
 
 import test from 'ava'
-import type { Span } from '../../../runtime/trace/span.ts'
-import { Tracer } from '../../../runtime/trace/tracer.ts'
-import { tracing } from '../../../runtime/trace/tracing.ts'
+import { recordSpans } from '../../support/recorded-spans.ts'
 import { answering, ask, reply, Upstream } from '../../support/upstream.ts'
 import { startLogging } from './support.ts'
 
-const spans: Span[] = []
-tracing.tracer = new Tracer(
-  {
-    ratio: 1,
-    isParentBased: true,
-    level: 'message',
-    keep: undefined,
-    propagation: { w3c: true, b3: false, b3Multi: false },
-    eventLimit: 128,
-    linkLimit: 128,
-  },
-  { take: span => spans.push(span), lose: () => {} },
-)
+const spans = recordSpans()
 
 test('trace.id is that of the trace that came in, span.id that of the span of the exchange', async t => {
   const upstream = await Upstream.start(

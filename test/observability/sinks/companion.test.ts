@@ -18,7 +18,8 @@ import { startElasticsearch } from '../../support/elasticsearch.ts'
 import { Occurrences } from '../../support/occurrences.ts'
 import { serve, until } from '../../support/proxy.ts'
 import { Random } from '../../support/random.ts'
-import { entries, recordingLog, type Told } from '../../support/sinks.ts'
+import { type LogLine, recordingLog } from '../../support/recording-log.ts'
+import { entries } from '../../support/sinks.ts'
 import { makeFolder } from '../../support/sluice.ts'
 import { reply, Upstream } from '../../support/upstream.ts'
 
@@ -49,7 +50,7 @@ const droppedOf = ({ dropped }: LedgerRow): number =>
 /** A thread's sinks, and what became of what they were given. */
 class Hosted {
   readonly sinks: CompanionSinks
-  readonly logs = new Occurrences<Told>()
+  readonly logs = new Occurrences<LogLine>()
   readonly relayed = new Occurrences<LogRecord>()
   readonly spans = new Occurrences<SpanBatch>()
   readonly outcomes = new Map<string, SinkOutcome[]>()

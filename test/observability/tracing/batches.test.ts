@@ -2,26 +2,13 @@ import test from 'ava'
 import { Message, sluice } from '../../../actors/index.ts'
 import { ThreadSinks } from '../../../observability/sinks/thread-sinks.ts'
 import { type Span, SpanKind } from '../../../runtime/trace/span.ts'
-import { Tracer } from '../../../runtime/trace/tracer.ts'
-import { tracing } from '../../../runtime/trace/tracing.ts'
 import { startElasticsearch } from '../../support/elasticsearch.ts'
 import { Occurrences } from '../../support/occurrences.ts'
 import { serve, until } from '../../support/proxy.ts'
-import { recordingLog, type Told } from '../../support/sinks.ts'
+import { recordSpans } from '../../support/recorded-spans.ts'
+import { type LogLine, recordingLog } from '../../support/recording-log.ts'
 
-const spans: Span[] = []
-tracing.tracer = new Tracer(
-  {
-    ratio: 1,
-    isParentBased: true,
-    level: 'message',
-    keep: undefined,
-    propagation: { w3c: true, b3: false, b3Multi: false },
-    eventLimit: 128,
-    linkLimit: 128,
-  },
-  { take: span => spans.push(span), lose: () => {} },
-)
+const spans = recordSpans()
 
 const request = async (port: number, path: string): Promise<void> =>
   void (await (await fetch(`http://127.0.0.1:${port}${path}`)).text())
@@ -66,7 +53,7 @@ test.serial(
 test.serial('a bulk request that stores documents is linked to the exchanges that they are of', async t => {
   spans.length = 0
   const server = await startElasticsearch(t)
-  const sinks = new ThreadSinks({ log: recordingLog(new Occurrences<Told>()), thread: 0, threads: 1 })
+  const sinks = new ThreadSinks({ log: recordingLog(new Occurrences<LogLine>()), thread: 0, threads: 1 })
   const script = sluice()
     .listen('127.0.0.1:0')
     .demuxHTTP()

@@ -12,17 +12,9 @@ import { type Span, SpanKind } from '../../../runtime/trace/span.ts'
 import { Tracer } from '../../../runtime/trace/tracer.ts'
 import { OtlpReceiver } from '../../support/otlp-receiver.ts'
 import { until } from '../../support/proxy.ts'
+import { recordAll } from '../../support/recorded-spans.ts'
 
-const propagation = { w3c: true, b3: false, b3Multi: false }
-const policy = {
-  ratio: 1,
-  isParentBased: true,
-  level: 'message',
-  keep: undefined,
-  propagation,
-  eventLimit: 9,
-  linkLimit: 9,
-} as const
+const policy = { ...recordAll, eventLimit: 9, linkLimit: 9 }
 
 const limits: ExportLimits = { queue: 100, batch: 10, delayMs: 10, timeoutMs: 300 }
 

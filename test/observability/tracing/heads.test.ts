@@ -5,24 +5,12 @@ import { type AddressInfo, connect } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { type HTTPRequestHead, Message, sluice } from '../../../actors/index.ts'
 import { type Span, SpanKind } from '../../../runtime/trace/span.ts'
-import { Tracer } from '../../../runtime/trace/tracer.ts'
-import { placeAtWork, tracing } from '../../../runtime/trace/tracing.ts'
+import { placeAtWork } from '../../../runtime/trace/tracing.ts'
 import { serve, until } from '../../support/proxy.ts'
+import { recordSpans } from '../../support/recorded-spans.ts'
 import { Upstream } from '../../support/upstream.ts'
 
-const spans: Span[] = []
-tracing.tracer = new Tracer(
-  {
-    ratio: 1,
-    isParentBased: true,
-    level: 'message',
-    keep: undefined,
-    propagation: { w3c: true, b3: false, b3Multi: false },
-    eventLimit: 128,
-    linkLimit: 128,
-  },
-  { take: span => spans.push(span), lose: () => {} },
-)
+const spans = recordSpans()
 
 const incoming = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 

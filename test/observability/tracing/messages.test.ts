@@ -3,25 +3,12 @@
 import { connect } from 'node:net'
 import test from 'ava'
 import { sluice } from '../../../actors/index.ts'
-import { type Span, SpanKind } from '../../../runtime/trace/span.ts'
-import { Tracer } from '../../../runtime/trace/tracer.ts'
-import { tracing } from '../../../runtime/trace/tracing.ts'
+import { SpanKind } from '../../../runtime/trace/span.ts'
 import { serve, until } from '../../support/proxy.ts'
+import { recordSpans } from '../../support/recorded-spans.ts'
 import { Upstream } from '../../support/upstream.ts'
 
-const spans: Span[] = []
-tracing.tracer = new Tracer(
-  {
-    ratio: 1,
-    isParentBased: true,
-    level: 'filter',
-    keep: undefined,
-    propagation: { w3c: true, b3: false, b3Multi: false },
-    eventLimit: 128,
-    linkLimit: 128,
-  },
-  { take: span => spans.push(span), lose: () => {} },
-)
+const spans = recordSpans({ level: 'filter' })
 
 test.serial(
   'a command of RESP is a trace of its own, and the session that it is sent over a step in it',

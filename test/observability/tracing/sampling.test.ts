@@ -5,16 +5,9 @@ import { type Span, SpanKind } from '../../../runtime/trace/span.ts'
 import { type TracePolicy, Tracer } from '../../../runtime/trace/tracer.ts'
 import { tracing } from '../../../runtime/trace/tracing.ts'
 import { stable, startProxy } from '../../support/proxy.ts'
+import { recordAll } from '../../support/recorded-spans.ts'
 
-const policy: TracePolicy = {
-  ratio: 1,
-  isParentBased: true,
-  level: 'message',
-  keep: undefined,
-  propagation: { w3c: true, b3: false, b3Multi: false },
-  eventLimit: 2,
-  linkLimit: 2,
-}
+const policy: TracePolicy = { ...recordAll, eventLimit: 2, linkLimit: 2 }
 
 /** A tracer that shows what it would export. */
 function trace(changes: Partial<TracePolicy>): {

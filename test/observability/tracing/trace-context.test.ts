@@ -6,20 +6,10 @@
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { type TracePolicy, Tracer } from '../../../runtime/trace/tracer.ts'
-import { tracing } from '../../../runtime/trace/tracing.ts'
 import { startProxy } from '../../support/proxy.ts'
+import { recordSpans } from '../../support/recorded-spans.ts'
 
-const policy: TracePolicy = {
-  ratio: 0.5,
-  isParentBased: true,
-  level: 'message',
-  keep: undefined,
-  propagation: { w3c: true, b3: false, b3Multi: false },
-  eventLimit: 128,
-  linkLimit: 128,
-}
-tracing.tracer = new Tracer(policy, { take: () => {}, lose: () => {} })
+recordSpans({ ratio: 0.5 })
 
 type Fields = readonly (readonly [name: string, value: string])[]
 
