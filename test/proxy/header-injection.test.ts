@@ -1,7 +1,7 @@
 /** What a script puts into a head cannot begin another line, another message, or another body. */
 
 import test, { type ExecutionContext } from 'ava'
-import { Data, Message, MessageEnd, MessageStart, sluice } from '../../actors/index.ts'
+import { Data, type HTTPRequestHead, Message, MessageEnd, MessageStart, sluice } from '../../actors/index.ts'
 import { fieldOf, statusOf } from '../support/http-text.ts'
 import { serve } from '../support/proxy.ts'
 import { answering, ask, reply, Upstream } from '../support/upstream.ts'
@@ -10,6 +10,16 @@ const evil = 'x\r\nSet-Cookie: session=stolen\r\n\r\nHTTP/1.1 200 OK'
 
 const start = () => sluice().listen('127.0.0.1:0')
 const bad = { status: 200, headers: { 'x-evil': evil } }
+
+/** A proxy that does so with the head of each request. */
+const spoiling = (port: number, spoil: (head: HTTPRequestHead) => void) =>
+  start()
+    .demuxHTTP()
+    .to($ =>
+      $.handleMessageStart(({ head }) => spoil(head))
+        .muxHTTP()
+        .to($ => $.connect(`127.0.0.1:${port}`)),
+    )
 
 /** Scripts that put a line end where it does not belong. */
 const scripts: Readonly<Record<string, (upstream: number) => unknown>> = {
@@ -61,35 +71,17 @@ const scripts: Readonly<Record<string, (upstream: number) => unknown>> = {
           .replaceMessageBody(async body => body),
       ),
   'a field of a request': port =>
-    start()
-      .demuxHTTP()
-      .to($ =>
-        $.handleMessageStart(({ head }) => {
-          head.headers['x-evil'] = evil
-        })
-          .muxHTTP()
-          .to($ => $.connect(`127.0.0.1:${port}`)),
-      ),
+    spoiling(port, head => {
+      head.headers['x-evil'] = evil
+    }),
   'the path of a request': port =>
-    start()
-      .demuxHTTP()
-      .to($ =>
-        $.handleMessageStart(({ head }) => {
-          head.path = '/ HTTP/1.1\r\nHost: evil\r\n\r\nGET /'
-        })
-          .muxHTTP()
-          .to($ => $.connect(`127.0.0.1:${port}`)),
-      ),
+    spoiling(port, head => {
+      head.path = '/ HTTP/1.1\r\nHost: evil\r\n\r\nGET /'
+    }),
   'the method of a request': port =>
-    start()
-      .demuxHTTP()
-      .to($ =>
-        $.handleMessageStart(({ head }) => {
-          head.method = 'GET / HTTP/1.1\r\nHost: evil\r\n\r\nGET'
-        })
-          .muxHTTP()
-          .to($ => $.connect(`127.0.0.1:${port}`)),
-      ),
+    spoiling(port, head => {
+      head.method = 'GET / HTTP/1.1\r\nHost: evil\r\n\r\nGET'
+    }),
 }
 
 async function upstreamThatWatches(t: ExecutionContext): Promise<Upstream> {

@@ -1,10 +1,27 @@
 /** A script that changes or makes messages never has to care how they are framed. */
 
-import test from 'ava'
-import { Data, Message, MessageEnd, MessageStart, sluice } from '../../actors/index.ts'
+import test, { type ExecutionContext } from 'ava'
+import {
+  Data,
+  type HTTPRequestHead,
+  Message,
+  MessageEnd,
+  MessageStart,
+  type Stage,
+  sluice,
+} from '../../actors/index.ts'
 import { fieldOf, statusOf } from '../support/http-text.ts'
 import { serve } from '../support/proxy.ts'
+import type { TcpClient } from '../support/tcp-client.ts'
 import { answering, ask, reply, Upstream, unusedPort } from '../support/upstream.ts'
+
+/** A client of a script that serves each exchange so. */
+async function clientOf(
+  t: ExecutionContext,
+  exchange: ($: Stage<object, 'messages', HTTPRequestHead, false>) => object,
+): Promise<TcpClient> {
+  return (await serve(t, sluice().listen('127.0.0.1:0').demuxHTTP().to(exchange))).client()
+}
 
 const doubled = (body: Data): Data => new Data(body.toString().repeat(2))
 
@@ -20,15 +37,11 @@ for (const [framing, response] of Object.entries(responses)) {
       t,
       answering(() => response),
     )
-    const script = sluice()
-      .listen('127.0.0.1:0')
-      .demuxHTTP()
-      .to($ =>
-        $.muxHTTP()
-          .to($ => $.connect(`127.0.0.1:${upstream.port}`))
-          .replaceMessageBody(doubled),
-      )
-    const client = await (await serve(t, script)).client()
+    const client = await clientOf(t, $ =>
+      $.muxHTTP()
+        .to($ => $.connect(`127.0.0.1:${upstream.port}`))
+        .replaceMessageBody(doubled),
+    )
     for (let i = 0; i < 2; i++) {
       const got = await client.ask(ask('/'))
       t.is(got.body, 'hellohello')
@@ -42,15 +55,11 @@ for (const [framing, response] of Object.entries(responses)) {
       t,
       answering(() => response),
     )
-    const script = sluice()
-      .listen('127.0.0.1:0')
-      .demuxHTTP()
-      .to($ =>
-        $.muxHTTP()
-          .to($ => $.connect(`127.0.0.1:${upstream.port}`))
-          .replaceData(doubled),
-      )
-    const client = await (await serve(t, script)).client()
+    const client = await clientOf(t, $ =>
+      $.muxHTTP()
+        .to($ => $.connect(`127.0.0.1:${upstream.port}`))
+        .replaceData(doubled),
+    )
     for (let i = 0; i < 2; i++) {
       const got = await client.ask(ask('/'))
       t.is(got.body, framing === 'in chunks' ? 'helhellolo' : 'hellohello')
@@ -71,15 +80,11 @@ for (const [framing, request] of Object.entries(requests)) {
       t,
       answering(got => reply(`${got.body} ${fieldOf(got, 'content-length')} ${got.isChunked}`)),
     )
-    const script = sluice()
-      .listen('127.0.0.1:0')
-      .demuxHTTP()
-      .to($ =>
-        $.replaceMessageBody(doubled)
-          .muxHTTP()
-          .to($ => $.connect(`127.0.0.1:${upstream.port}`)),
-      )
-    const client = await (await serve(t, script)).client()
+    const client = await clientOf(t, $ =>
+      $.replaceMessageBody(doubled)
+        .muxHTTP()
+        .to($ => $.connect(`127.0.0.1:${upstream.port}`)),
+    )
     for (let i = 0; i < 2; i++) {
       client.write(request)
       t.is((await client.response('POST')).body, 'hellohello 10 false')
@@ -93,20 +98,16 @@ test('a message may be replaced by another, in both directions, with another bod
     t,
     answering(({ startLine, body }) => reply(`${startLine} ${body}`)),
   )
-  const script = sluice()
-    .listen('127.0.0.1:0')
-    .demuxHTTP()
-    .to($ =>
-      $.replaceMessage(
-        ({ head }) => new Message({ ...head, method: 'PUT', path: '/other' }, 'a longer body than before'),
-      )
-        .muxHTTP()
-        .to($ => $.connect(`127.0.0.1:${upstream.port}`))
-        .replaceMessage(
-          ({ head, body }) => new Message({ ...head, status: 203, headers: { x: 'y' } }, `<${body}>`),
-        ),
+  const client = await clientOf(t, $ =>
+    $.replaceMessage(
+      ({ head }) => new Message({ ...head, method: 'PUT', path: '/other' }, 'a longer body than before'),
     )
-  const client = await (await serve(t, script)).client()
+      .muxHTTP()
+      .to($ => $.connect(`127.0.0.1:${upstream.port}`))
+      .replaceMessage(
+        ({ head, body }) => new Message({ ...head, status: 203, headers: { x: 'y' } }, `<${body}>`),
+      ),
+  )
   for (let i = 0; i < 2; i++) {
     client.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc')
     const got = await client.response('POST')
@@ -136,8 +137,11 @@ test('a script answers without an upstream, and its connection goes on', async t
   await server.settled()
 })
 
-test('a large answer is whole, also when it is the turn of the connection to an upstream that fails', async t => {
-  const body = 'b'.repeat(3_000_000)
+/** A client of a script that answers /large so, and cannot connect for anything else. */
+async function clientOfLarge(
+  t: ExecutionContext,
+  answer: Message | (() => readonly (Data | MessageStart | MessageEnd)[]),
+): Promise<TcpClient> {
   const nobody = await unusedPort(t)
   const script = sluice({ isLarge: false })
     .listen('127.0.0.1:0')
@@ -147,11 +151,16 @@ test('a large answer is whole, also when it is the turn of the connection to an 
         ctx.isLarge = head.path === '/large'
       }).branch(
         ctx => ctx.isLarge,
-        $ => $.replaceMessage(new Message(body)),
+        $ => $.replaceMessage(answer),
         $ => $.muxHTTP().to($ => $.connect(`127.0.0.1:${nobody}`)),
       ),
     )
-  const client = await (await serve(t, script)).client()
+  return (await serve(t, script)).client()
+}
+
+test('a large answer is whole, also when it is the turn of the connection to an upstream that fails', async t => {
+  const body = 'b'.repeat(3_000_000)
+  const client = await clientOfLarge(t, new Message(body))
   client.write(ask('/refused') + ask('/large') + ask('/refused') + ask('/large'))
   for (let i = 0; i < 2; i++) {
     t.is(statusOf(await client.response()), 502)
@@ -161,20 +170,11 @@ test('a large answer is whole, also when it is the turn of the connection to an 
 
 test('an answer in many pieces is whole', async t => {
   const pieces = Array.from({ length: 6000 }, (_, i) => new Data(`${i} `.padEnd(300)))
-  const nobody = await unusedPort(t)
-  const script = sluice({ isLarge: false })
-    .listen('127.0.0.1:0')
-    .demuxHTTP()
-    .to($ =>
-      $.handleMessageStart(({ head }, ctx) => {
-        ctx.isLarge = head.path === '/large'
-      }).branch(
-        ctx => ctx.isLarge,
-        $ => $.replaceMessage(() => [new MessageStart({ status: 200 }), ...pieces, new MessageEnd()]),
-        $ => $.muxHTTP().to($ => $.connect(`127.0.0.1:${nobody}`)),
-      ),
-    )
-  const client = await (await serve(t, script)).client()
+  const client = await clientOfLarge(t, () => [
+    new MessageStart({ status: 200 }),
+    ...pieces,
+    new MessageEnd(),
+  ])
   client.write(ask('/large') + ask('/refused') + ask('/large'))
   t.is((await client.response()).body.length, 1_800_000)
   t.is(statusOf(await client.response()), 502)
@@ -183,11 +183,9 @@ test('an answer in many pieces is whole', async t => {
 
 test('a script that ends the stream behind its answer has answered that request alone', async t => {
   const { StreamEnd } = await import('../../actors/index.ts')
-  const script = sluice()
-    .listen('127.0.0.1:0')
-    .demuxHTTP()
-    .to($ => $.replaceMessage(({ head }) => [new Message(head.path), new StreamEnd()]))
-  const client = await (await serve(t, script)).client()
+  const client = await clientOf(t, $ =>
+    $.replaceMessage(({ head }) => [new Message(head.path), new StreamEnd()]),
+  )
   client.write(ask('/1') + ask('/2') + ask('/3'))
   for (const n of [1, 2, 3]) t.is((await client.response()).body, `/${n}`)
 })
@@ -232,19 +230,15 @@ test('a body that is larger than bufferSize is sent in chunks, and to HTTP/1.0 u
 test('a body that comes piece by piece, over time, is sent in chunks as it comes', async t => {
   const parts = ['one', 'two', 'three'].map(text => ({ text, ...Promise.withResolvers<Data>() }))
   let asked = 0
-  const script = sluice()
-    .listen('127.0.0.1:0')
-    .demuxHTTP()
-    .to($ =>
-      $.replaceMessage(() => [
-        new MessageStart({ status: 200 }),
-        new Data('?'),
-        new Data('?'),
-        new Data('?'),
-        new MessageEnd(),
-      ]).replaceData(() => parts[asked++ % 3]?.promise),
-    )
-  const client = await (await serve(t, script)).client()
+  const client = await clientOf(t, $ =>
+    $.replaceMessage(() => [
+      new MessageStart({ status: 200 }),
+      new Data('?'),
+      new Data('?'),
+      new Data('?'),
+      new MessageEnd(),
+    ]).replaceData(() => parts[asked++ % 3]?.promise),
+  )
   client.write(ask('/'))
   for (const { text, resolve } of parts) {
     resolve(new Data(text))
@@ -256,17 +250,13 @@ test('a body that comes piece by piece, over time, is sent in chunks as it comes
 })
 
 test('trailers of a script are sent, and nothing in them that would change the framing', async t => {
-  const script = sluice()
-    .listen('127.0.0.1:0')
-    .demuxHTTP()
-    .to($ =>
-      $.replaceMessage(() => [
-        new MessageStart({ status: 200 }),
-        new Data('b'.repeat(20_000)),
-        new MessageEnd({ headers: { 'x-sum': '1', 'content-length': '5', 'transfer-encoding': 'chunked' } }),
-      ]),
-    )
-  const client = await (await serve(t, script)).client()
+  const client = await clientOf(t, $ =>
+    $.replaceMessage(() => [
+      new MessageStart({ status: 200 }),
+      new Data('b'.repeat(20_000)),
+      new MessageEnd({ headers: { 'x-sum': '1', 'content-length': '5', 'transfer-encoding': 'chunked' } }),
+    ]),
+  )
   const got = await client.ask(ask('/'))
   t.deepEqual(got.trailers, [['x-sum', '1']])
 })
@@ -304,15 +294,11 @@ test('the body of a response to HEAD that a script would change is not there, an
     t,
     answering(() => 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\n'),
   )
-  const script = sluice()
-    .listen('127.0.0.1:0')
-    .demuxHTTP()
-    .to($ =>
-      $.muxHTTP()
-        .to($ => $.connect(`127.0.0.1:${upstream.port}`))
-        .replaceMessageBody(() => new Data('another')),
-    )
-  const client = await (await serve(t, script)).client()
+  const client = await clientOf(t, $ =>
+    $.muxHTTP()
+      .to($ => $.connect(`127.0.0.1:${upstream.port}`))
+      .replaceMessageBody(() => new Data('another')),
+  )
   for (let i = 0; i < 2; i++) {
     const got = await client.ask(ask('/').replace('GET', 'HEAD'))
     t.is(fieldOf(got, 'x'), 'y')

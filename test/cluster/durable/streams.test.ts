@@ -1,19 +1,28 @@
 /** Durable pipelines on a real server: what is sent is stored, given to its host, and done when the pipeline says so. */
 
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { sluice } from '../../../actors/index.ts'
 import { streamOf } from '../../../cluster/durable/names.ts'
 import { Message } from '../../../runtime/event.ts'
 import { eventually } from '../../support/eventually.ts'
-import { connectBus, startNatsServer } from '../../support/nats-server.ts'
+import {
+  connectBus,
+  type NatsServer,
+  type NatsServerOptions,
+  startNatsServer,
+} from '../../support/nats-server.ts'
 import { Occurrences } from '../../support/occurrences.ts'
 import { cluster, DurableNode, isBalanced } from './durable-node.ts'
 
 const durable = { placement: 'cluster', delivery: 'at-least-once' } as const
 const text = (message: Message): string => message.body?.toString() ?? ''
 
-test('what is sent is stored, given in order, and gone when it is done', async t => {
-  const server = await startNatsServer(t)
+/** A node that hosts the pipeline, alone, and what it has been given. */
+async function startHost(
+  t: ExecutionContext,
+  options?: NatsServerOptions,
+): Promise<{ server: NatsServer; node: DurableNode; seen: Occurrences<string> }> {
+  const server = await startNatsServer(t, options)
   const seen = new Occurrences<string>()
   const script = sluice()
     .pipeline('log', durable)
@@ -21,6 +30,11 @@ test('what is sent is stored, given in order, and gone when it is done', async t
   const node = new DurableNode(await connectBus(t, server.url), script)
   t.teardown(() => node.stop())
   node.see(node.member)
+  return { server, node, seen }
+}
+
+test('what is sent is stored, given in order, and gone when it is done', async t => {
+  const { server, node, seen } = await startHost(t)
   for (let i = 0; i < 1000; i++) node.log(`event ${i}`)
   t.like(node.edge.row(), { inFlight: 1000, delivered: 0 })
   await seen.next(each => each === 'event 999')
@@ -79,14 +93,7 @@ test('what comes while nobody hosts the pipeline waits in the stream for who doe
 })
 
 test('a message larger than the servers take travels in parts, and they go when it is done', async t => {
-  const server = await startNatsServer(t, { config: 'max_payload: 65536' })
-  const seen = new Occurrences<string>()
-  const script = sluice()
-    .pipeline('log', durable)
-    .handleMessage(message => seen.add(text(message)))
-  const node = new DurableNode(await connectBus(t, server.url), script)
-  t.teardown(() => node.stop())
-  node.see(node.member)
+  const { server, node, seen } = await startHost(t, { config: 'max_payload: 65536' })
   const large = 'x'.repeat(1_000_000)
   node.log('before')
   node.log(large)
@@ -102,14 +109,7 @@ test('a message larger than the servers take travels in parts, and they go when 
 })
 
 test('an event with an id of its own is done once while its host remembers it', async t => {
-  const server = await startNatsServer(t)
-  const seen = new Occurrences<string>()
-  const script = sluice()
-    .pipeline('log', durable)
-    .handleMessage(message => seen.add(text(message)))
-  const node = new DurableNode(await connectBus(t, server.url), script)
-  t.teardown(() => node.stop())
-  node.see(node.member)
+  const { node, seen } = await startHost(t)
   for (const body of ['one', 'again']) node.sendMessage(new Message({ id: 'order-7' }, body))
   node.sendMessage(new Message({ id: 'order-8' }, 'two'))
   await seen.next(each => each === 'two')

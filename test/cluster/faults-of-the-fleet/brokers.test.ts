@@ -2,38 +2,28 @@
 
 import test from 'ava'
 import { startFleet } from '../../support/fleet.ts'
-import { startNatsCluster, startNatsServer } from '../../support/nats-server.ts'
-import { allIsAccountedFor } from './promises.ts'
+import { startNatsCluster } from '../../support/nats-server.ts'
+import { fleetAtWork, goesOn } from './promises.ts'
 
 test.serial(
   'the broker is killed and comes back: requests are served, and all that was stored is delivered',
   async t => {
     t.timeout(60_000)
-    const nats = await startNatsServer(t)
-    const fleet = await startFleet(t, { nats: nats.url })
-    const traffic = fleet.traffic()
-    await traffic.more(300)
+    const { nats, fleet, traffic } = await fleetAtWork(t)
     await nats.kill()
     await traffic.more(200)
     await nats.start()
-    await fleet.whole()
-    await traffic.more(300)
-    await allIsAccountedFor(fleet, traffic)
+    await goesOn(fleet, traffic)
   },
 )
 
 test.serial('the broker stands still for longer than a node lives without it: all goes on after', async t => {
   t.timeout(60_000)
-  const nats = await startNatsServer(t)
-  const fleet = await startFleet(t, { nats: nats.url })
-  const traffic = fleet.traffic()
-  await traffic.more(300)
+  const { nats, fleet, traffic } = await fleetAtWork(t)
   nats.stop()
   await traffic.more(1_000)
   nats.cont()
-  await fleet.whole()
-  await traffic.more(300)
-  await allIsAccountedFor(fleet, traffic)
+  await goesOn(fleet, traffic)
 })
 
 test.serial('of three brokers the one that leads the stream dies: the others have all of it', async t => {
@@ -44,7 +34,5 @@ test.serial('of three brokers the one that leads the stream dies: the others hav
   await traffic.more(300)
   await (await brokers.streamLeader('sluice_test_d_kept')).kill()
   await traffic.more(600)
-  await fleet.whole()
-  await traffic.more(300)
-  await allIsAccountedFor(fleet, traffic)
+  await goesOn(fleet, traffic)
 })

@@ -5,20 +5,15 @@ import test from 'ava'
 import { startFaultRelay } from '../../support/fault-relay.ts'
 import { add, droppedOf, startFleet } from '../../support/fleet.ts'
 import { startNatsServer } from '../../support/nats-server.ts'
-import { allIsAccountedFor } from './promises.ts'
+import { fleetAtWork, goesOn } from './promises.ts'
 
 test.serial(
   'a logger is killed: what it had at most once is counted, what was kept goes to another',
   async t => {
     t.timeout(60_000)
-    const nats = await startNatsServer(t)
-    const fleet = await startFleet(t, { nats: nats.url })
-    const traffic = fleet.traffic()
-    await traffic.more(300)
+    const { fleet, traffic } = await fleetAtWork(t)
     await fleet.nodes[1]?.kill()
-    await fleet.whole()
-    await traffic.more(300)
-    await allIsAccountedFor(fleet, traffic)
+    await goesOn(fleet, traffic)
   },
 )
 
@@ -26,11 +21,8 @@ test.serial(
   'a logger stands still for ten seconds: its keys move, and what it wakes up with is not done twice',
   async t => {
     t.timeout(90_000)
-    const nats = await startNatsServer(t)
-    const fleet = await startFleet(t, { nats: nats.url, heartbeat: '1s' })
+    const { fleet, traffic } = await fleetAtWork(t, { heartbeat: '1s' })
     const [edge, , other] = fleet.nodes
-    const traffic = fleet.traffic()
-    await traffic.more(300)
     const stopped = fleet.nodes[1]
     stopped?.stop()
     const stoppedFor = pause(10_000)
@@ -38,9 +30,7 @@ test.serial(
     await traffic.more(300)
     await stoppedFor
     stopped?.cont()
-    await fleet.whole()
-    await traffic.more(300)
-    await allIsAccountedFor(fleet, traffic)
+    await goesOn(fleet, traffic)
   },
 )
 
@@ -56,9 +46,7 @@ test.serial('a logger is cut off from NATS: its keys move, and it comes back as 
   await fleet.whole(fleet.nodes.filter(node => node !== parted))
   await traffic.more(300)
   relay.heal()
-  await fleet.whole()
-  await traffic.more(300)
-  await allIsAccountedFor(fleet, traffic)
+  await goesOn(fleet, traffic)
 })
 
 test.serial('all nodes are replaced, one after the other: no request fails and nothing is lost', async t => {

@@ -1,12 +1,40 @@
-/** What must hold after every fault, once all is settled. */
+/** A fleet at work, and what must hold after every fault, once all is settled. */
 
 import { setTimeout as pause } from 'node:timers/promises'
+import type { ExecutionContext } from 'ava'
 import { duplicates } from '../../support/collector.ts'
-import { type Books, droppedOf, type Fleet, redelivered } from '../../support/fleet.ts'
+import {
+  type Books,
+  droppedOf,
+  type Fleet,
+  type FleetOptions,
+  redelivered,
+  startFleet,
+} from '../../support/fleet.ts'
 import type { FleetTraffic } from '../../support/fleet-traffic.ts'
+import { type NatsServer, startNatsServer } from '../../support/nats-server.ts'
+
+/** A broker, a fleet on it, and requests that go through it, of which 300 have been answered. */
+export async function fleetAtWork(
+  t: ExecutionContext,
+  options: Omit<FleetOptions, 'nats'> = {},
+): Promise<{ nats: NatsServer; fleet: Fleet; traffic: FleetTraffic }> {
+  const nats = await startNatsServer(t)
+  const fleet = await startFleet(t, { ...options, nats: nats.url })
+  const traffic = fleet.traffic()
+  await traffic.more(300)
+  return { nats, fleet, traffic }
+}
+
+/** The fleet becomes whole, serves 300 requests more, and accounts for all there were. */
+export async function goesOn(fleet: Fleet, traffic: FleetTraffic): Promise<void> {
+  await fleet.whole()
+  await traffic.more(300)
+  await allIsAccountedFor(fleet, traffic)
+}
 
 /** Ends the traffic: no request failed, and both deliveries kept what they promise. */
-export async function allIsAccountedFor(fleet: Fleet, traffic: FleetTraffic): Promise<void> {
+async function allIsAccountedFor(fleet: Fleet, traffic: FleetTraffic): Promise<void> {
   await traffic.end()
   fleet.t.deepEqual(traffic.failures, [])
   await liveLossIsCounted(fleet, traffic)

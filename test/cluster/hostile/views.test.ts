@@ -1,8 +1,9 @@
 /** What operators see is shown on terminals, and whoever may write to NATS can have written it. */
 
 import { Buffer } from 'node:buffer'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
+import type { Bus } from '../../../cluster/bus/bus.ts'
 import { encode } from '../../../cluster/durable/batch.ts'
 import { DeadLetterOffice } from '../../../cluster/durable/dead-letter-office.ts'
 import { deadLetterStream, deadLetterSubject, shardSubject } from '../../../cluster/durable/names.ts'
@@ -74,22 +75,34 @@ test('whatever is answered, it is no answer or can be shown', t => {
   t.true(shown > 30, `${shown} were answers`)
 })
 
-test('one dead letter that is none hides no other, and can be deleted', async t => {
+/** What a dead letter is, but for its subject. */
+const letter = {
+  pipeline: 'log',
+  key: 'k',
+  id: 'i',
+  reason: 'failed',
+  tries: 1,
+  node: 'n',
+  timeMs: 1,
+  wire: [{}, null, null, null],
+}
+
+/** The office of a cluster whose stream of dead letters has these, whoever wrote them. */
+async function officeWith(
+  t: ExecutionContext,
+  payloads: readonly Uint8Array[],
+): Promise<{ bus: Bus; office: DeadLetterOffice }> {
   const broker = new MemoryBroker(1)
   t.teardown(() => broker.close())
   const bus = broker.connect()
   await bus.streams.ensure(deadLetterStreamOptions('test', bus))
-  const good = {
-    pipeline: 'log',
-    key: 'k',
-    id: 'i',
-    reason: 'failed',
-    tries: 1,
-    node: 'n',
-    subject: shardSubject('test', 'log', 3),
-    timeMs: 1,
-    wire: [{}, null, null, null],
-  }
+  for (const [i, payload] of payloads.entries())
+    await bus.streams.publish(deadLetterSubject('test', 'log'), payload, { id: `m${i}`, deadlineMs: 1000 })
+  return { bus, office: new DeadLetterOffice(bus, 'test') }
+}
+
+test('one dead letter that is none hides no other, and can be deleted', async t => {
+  const good = { ...letter, subject: shardSubject('test', 'log', 3) }
   const bad = [
     Buffer.from('junk'),
     new Uint8Array(0),
@@ -100,9 +113,7 @@ test('one dead letter that is none hides no other, and can be deleted', async t 
     encode({ ...good, parts: 'x' }),
     encode({ ...good, node: {} }),
   ]
-  for (const [i, payload] of [encode(good), ...bad].entries())
-    await bus.streams.publish(deadLetterSubject('test', 'log'), payload, { id: `m${i}`, deadlineMs: 1000 })
-  const office = new DeadLetterOffice(bus, 'test')
+  const { bus, office } = await officeWith(t, [encode(good), ...bad])
   const found = await office.list()
   t.is(found.length, 9)
   t.deepEqual(
@@ -116,27 +127,11 @@ test('one dead letter that is none hides no other, and can be deleted', async t 
 })
 
 test('a dead letter is replayed to its pipeline and nowhere else', async t => {
-  const broker = new MemoryBroker(1)
-  t.teardown(() => broker.close())
-  const bus = broker.connect()
-  await bus.streams.ensure(deadLetterStreamOptions('test', bus))
-  const letter = {
-    pipeline: 'log',
-    key: 'k',
-    id: 'i',
-    reason: 'failed',
-    tries: 1,
-    node: 'n',
-    timeMs: 1,
-    wire: [{}, null, null, null],
-  }
   const subjects = ['$JS.API.STREAM.DELETE.x', 'sluice.other.d.log.3', shardSubject('test', 'pay', 3)]
-  for (const [i, subject] of subjects.entries())
-    await bus.streams.publish(deadLetterSubject('test', 'log'), encode({ ...letter, subject }), {
-      id: `m${i}`,
-      deadlineMs: 1000,
-    })
-  const office = new DeadLetterOffice(bus, 'test')
+  const { office } = await officeWith(
+    t,
+    subjects.map(subject => encode({ ...letter, subject })),
+  )
   for (const number of [1, 2, 3])
     await t.throwsAsync(office.replay(number), { message: /no place of pipeline 'log'/ })
   t.is((await office.list()).length, 3)

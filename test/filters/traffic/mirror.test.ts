@@ -3,7 +3,12 @@
 import { gzipSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import { isInShare } from '../../../actors/filters/traffic/share.ts'
-import { type MirrorDifference, sluice } from '../../../actors/index.ts'
+import {
+  type CompareOptions,
+  type HTTPRequestHead,
+  type MirrorDifference,
+  sluice,
+} from '../../../actors/index.ts'
 import { fieldOf, type HTTPText } from '../../support/http-text.ts'
 import { Occurrences } from '../../support/occurrences.ts'
 import { type RunningProxy, serve, until } from '../../support/proxy.ts'
@@ -27,6 +32,27 @@ async function recording(
 
 const to = ({ port }: { port: number }): string => `127.0.0.1:${port}`
 
+type Options = Partial<CompareOptions<object, HTTPRequestHead>>
+
+/** A proxy to `primary` that mirrors to `shadow`. */
+const mirrored = (
+  t: ExecutionContext,
+  primary: { port: number },
+  shadow: string | (() => string),
+  options: Options = {},
+): Promise<RunningProxy> =>
+  serve(
+    t,
+    sluice()
+      .listen('127.0.0.1:0')
+      .demuxHTTP()
+      .to($ =>
+        $.mirror(shadow, options)
+          .muxHTTP()
+          .to($ => $.connect(to(primary))),
+      ),
+  )
+
 async function finish(proxy: RunningProxy): Promise<void> {
   await proxy.settled()
   await proxy.running.host.drain(60_000)
@@ -35,17 +61,9 @@ async function finish(proxy: RunningProxy): Promise<void> {
 test('requests are mirrored with their bodies, and the answers of the mirror go nowhere', async t => {
   const primary = await recording(t, ({ body }) => reply(`<${body}>`))
   const shadow = await recording(t, () => reply('who asked?', '500 Oops'))
-  const proxy = await serve(
-    t,
-    sluice()
-      .listen('127.0.0.1:0')
-      .demuxHTTP()
-      .to($ =>
-        $.mirror(to(shadow), { headers: { 'x-mirrored': '1', cookie: null, host: 'shadow.example' } })
-          .muxHTTP()
-          .to($ => $.connect(to(primary))),
-      ),
-  )
+  const proxy = await mirrored(t, primary, to(shadow), {
+    headers: { 'x-mirrored': '1', cookie: null, host: 'shadow.example' },
+  })
   const client = await proxy.client()
   for (let i = 0; i < 3; i++) {
     client.write(`POST /${i} HTTP/1.1\r\nHost: a\r\nCookie: b=c\r\nContent-Length: 1\r\n\r\n${i}`)
@@ -65,17 +83,7 @@ test('requests are mirrored with their bodies, and the answers of the mirror go 
 test('a share is mirrored, all requests of a key or none', async t => {
   const primary = await recording(t)
   const shadow = await recording(t)
-  const proxy = await serve(
-    t,
-    sluice()
-      .listen('127.0.0.1:0')
-      .demuxHTTP()
-      .to($ =>
-        $.mirror(() => to(shadow), { share: 0.5, by: msg => msg.head.path })
-          .muxHTTP()
-          .to($ => $.connect(to(primary))),
-      ),
-  )
+  const proxy = await mirrored(t, primary, () => to(shadow), { share: 0.5, by: msg => msg.head.path })
   const client = await proxy.client()
   const paths = Array.from({ length: 20 }, (_, i) => `/user-${i}`)
   for (const path of [...paths, ...paths]) await client.ask(ask(path))
@@ -97,17 +105,7 @@ test('keys fall into a share evenly', t => {
 test('only what the script wants is mirrored, and never a switch of protocols', async t => {
   const primary = await recording(t)
   const shadow = await recording(t)
-  const proxy = await serve(
-    t,
-    sluice()
-      .listen('127.0.0.1:0')
-      .demuxHTTP()
-      .to($ =>
-        $.mirror(to(shadow), { when: msg => msg.head.method === 'GET' })
-          .muxHTTP()
-          .to($ => $.connect(to(primary))),
-      ),
-  )
+  const proxy = await mirrored(t, primary, to(shadow), { when: msg => msg.head.method === 'GET' })
   const client = await proxy.client()
   await client.ask(ask('/a', 'Upgrade: x', 'Connection: upgrade'))
   await client.ask('POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n')
@@ -123,17 +121,7 @@ test('only what the script wants is mirrored, and never a switch of protocols', 
 test('a mirror that cannot be reached is left alone for a while, and then tried again', async t => {
   const primary = await recording(t)
   const gone = await unusedPort(t)
-  const proxy = await serve(
-    t,
-    sluice()
-      .listen('127.0.0.1:0')
-      .demuxHTTP()
-      .to($ =>
-        $.mirror(`127.0.0.1:${gone}`)
-          .muxHTTP()
-          .to($ => $.connect(to(primary))),
-      ),
-  )
+  const proxy = await mirrored(t, primary, `127.0.0.1:${gone}`)
   const edge = () => {
     const found = proxy.running.host.status().edges.find(({ kind }) => kind === 'fork')
     return { left: found?.dropped.unreachable ?? 0, delivered: found?.delivered ?? 0 }
@@ -159,17 +147,10 @@ async function comparing(t: ExecutionContext, compare: object | true = true): Pr
   const primary = await recording(t, () => answers[0] as string)
   const shadow = await recording(t, () => answers[1] as string)
   const found = new Occurrences<MirrorDifference>()
-  const proxy = await serve(
-    t,
-    sluice()
-      .listen('127.0.0.1:0')
-      .demuxHTTP()
-      .to($ =>
-        $.mirror(to(shadow), { compare: compare as true, onDifference: each => found.add(each) })
-          .muxHTTP()
-          .to($ => $.connect(to(primary))),
-      ),
-  )
+  const proxy = await mirrored(t, primary, to(shadow), {
+    compare: compare as true,
+    onDifference: each => found.add(each),
+  })
   return {
     async differencesOf(ours, theirs, method = 'GET') {
       answers = [ours, theirs]

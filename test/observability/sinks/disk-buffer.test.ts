@@ -64,6 +64,33 @@ async function untilStored(server: StrictElasticsearch, documents: number): Prom
   while (server.documents(dataStream).size < documents) await requests.next()
 }
 
+/** A server that is away, and the folder of a sink. */
+async function away(t: ExecutionContext): Promise<{ server: StrictElasticsearch; folder: string }> {
+  const server = await startElasticsearch(t)
+  await server.away()
+  return { server, folder: makeFolder(t) }
+}
+
+/** A server that is away, and what a sink that closed has left for it: a hundred documents in one file. */
+async function leftBehind(
+  t: ExecutionContext,
+): Promise<{ server: StrictElasticsearch; folder: string; file: string }> {
+  const { server, folder } = await away(t)
+  const sink = open(t, server, folder)
+  sink.write(...entries(100))
+  await sink.sink.close(5)
+  return { server, folder, file: join(folder, segments(folder)[0] as string) }
+}
+
+/** The server is back, and the next sink finds that the file is not whole. */
+async function openTorn(t: ExecutionContext, server: StrictElasticsearch, folder: string): Promise<TestSink> {
+  await server.back()
+  const sink = open(t, server, folder)
+  await sink.logs.next(({ code }) => code === 'SinkBufferTorn')
+  await sink.sink.close(5000)
+  return sink
+}
+
 test('documents that are written leave nothing on disk', async t => {
   const server = await startElasticsearch(t)
   const folder = makeFolder(t)
@@ -77,9 +104,7 @@ test('documents that are written leave nothing on disk', async t => {
 })
 
 test('what memory has no room for waits on disk, and is written in order when the server is back', async t => {
-  const server = await startElasticsearch(t)
-  const folder = makeFolder(t)
-  await server.away()
+  const { server, folder } = await away(t)
   const sink = open(t, server, folder, { bufferLimit: '40k', concurrency: 1 })
   // Without callbacks: those stay in memory.
   const all = entries(5000)
@@ -120,9 +145,7 @@ test('callbacks do not grow over the memory either', async t => {
 })
 
 test('a disk buffer that is full drops what comes, and counts it', async t => {
-  const server = await startElasticsearch(t)
-  const folder = makeFolder(t)
-  await server.away()
+  const { server, folder } = await away(t)
   const sink = open(t, server, folder, { bufferLimit: '20k', bufferDiskLimit: '100k' })
   for (const entry of entries(2000)) {
     sink.sink.write(entry)
@@ -139,9 +162,7 @@ test('a disk buffer that is full drops what comes, and counts it', async t => {
 })
 
 test('what is not written when a sink closes is written by the next one', async t => {
-  const server = await startElasticsearch(t)
-  const folder = makeFolder(t)
-  await server.away()
+  const { server, folder } = await away(t)
   const first = open(t, server, folder)
   first.write(...entries(300))
   await first.sink.close(20)
@@ -173,9 +194,7 @@ test('what was settled is not written again by the next one', async t => {
 })
 
 test('a reload hands over: the new sink of a place writes what the old one leaves', async t => {
-  const server = await startElasticsearch(t)
-  const folder = makeFolder(t)
-  await server.away()
+  const { server, folder } = await away(t)
   const old = open(t, server, folder)
   old.write(...entries(100))
   const next = open(t, server, folder)
@@ -189,9 +208,7 @@ test('a reload hands over: the new sink of a place writes what the old one leave
 })
 
 test('a process with fewer threads writes what the threads before it left', async t => {
-  const server = await startElasticsearch(t)
-  const folder = makeFolder(t)
-  await server.away()
+  const { server, folder } = await away(t)
   for (const thread of [0, 1, 2]) {
     const sink = open(t, server, folder, {}, [thread, 3])
     sink.write(...entries(50, thread * 50))
@@ -205,36 +222,18 @@ test('a process with fewer threads writes what the threads before it left', asyn
 })
 
 test('a file that ends in the middle of an entry is read up to there', async t => {
-  const server = await startElasticsearch(t)
-  const folder = makeFolder(t)
-  await server.away()
-  const first = open(t, server, folder)
-  first.write(...entries(100))
-  await first.sink.close(5)
-  const [name] = segments(folder)
-  const path = join(folder, name as string)
-  truncateSync(path, statSync(path).size - 5)
-  await server.back()
-  const second = open(t, server, folder)
-  await second.logs.next(({ code }) => code === 'SinkBufferTorn')
-  await second.sink.close(5000)
-  t.like(second.row, { accepted: 99, delivered: 99 })
+  const { server, folder, file } = await leftBehind(t)
+  truncateSync(file, statSync(file).size - 5)
+  const next = await openTorn(t, server, folder)
+  t.like(next.row, { accepted: 99, delivered: 99 })
   t.deepEqual(segments(folder), [])
 })
 
 test('a file with something else at its end is read up to there', async t => {
-  const server = await startElasticsearch(t)
-  const folder = makeFolder(t)
-  await server.away()
-  const first = open(t, server, folder)
-  first.write(...entries(100))
-  await first.sink.close(5)
-  appendFileSync(join(folder, segments(folder)[0] as string), Buffer.alloc(4096, 7))
-  await server.back()
-  const second = open(t, server, folder)
-  await second.logs.next(({ code }) => code === 'SinkBufferTorn')
-  await second.sink.close(5000)
-  t.like(second.row, { accepted: 100, delivered: 100 })
+  const { server, folder, file } = await leftBehind(t)
+  appendFileSync(file, Buffer.alloc(4096, 7))
+  const next = await openTorn(t, server, folder)
+  t.like(next.row, { accepted: 100, delivered: 100 })
 })
 
 test('a folder that cannot be used is told at once', async t => {
@@ -244,9 +243,7 @@ test('a folder that cannot be used is told at once', async t => {
 })
 
 test('a process that is killed loses nothing that it had written, and its folder is free again', async t => {
-  const server = await startElasticsearch(t)
-  const folder = makeFolder(t)
-  await server.away()
+  const { server, folder } = await away(t)
   const writer = spawn(
     process.execPath,
     [
