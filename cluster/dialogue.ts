@@ -25,7 +25,7 @@ interface Pending {
   readonly cancelDeadline: () => void
 }
 
-/** `Out` and `In` tell what this end says and hears: notes, and requests with their answers. */
+/** `Out…` and `In…` tell what this end says and hears: notes, and requests with their answers. */
 export class Dialogue<OutNote, OutRequest, InNote, InRequest> {
   private readonly port: MessagePort
   private readonly pending = new Map<number, Pending>()

@@ -93,13 +93,15 @@ const stopMs = 1000
 /**
  * A Sluice process: the main thread, which carries no traffic, and the worker threads, which carry all of it.
  *
- *     up                                    down, in reverse order
- *     1 openAdmin      healthy, not ready       closeAdmin
- *     2 holdSockets    ports outlive threads    releaseSockets
- *     3 joinCluster    seen by the other nodes  leaveCluster
- *     4 startThreads   each loads the script    stopThreads
- *     5 awaitThreads   all of them listen       drainThreads
- *     6 announce       ready                    renounce: not ready any more, keys move to other nodes
+ *     up, as in start()                            down, in reverse order, as in drain() and halt()
+ *     1 openAdmin       healthy, not ready         closeAdmin
+ *     2 cluster.start   seen by the other nodes    cluster.leave
+ *     3 views.start     tells commands of itself   views.stop
+ *     4 threads.start   each loads the script      threads.stop
+ *     5 awaitThreads    all of them listen         drainThreads
+ *     6 announce        ready                      renounce: not ready any more, keys move to other nodes
+ *
+ * Ports outlive threads: their sockets are held here from the first request for one until `halt` has stopped the threads.
  */
 export class TrafficNode implements ThreadsListener {
   private readonly options: NodeOptions

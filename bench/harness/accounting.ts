@@ -23,7 +23,7 @@ export function parseStat(text: string): { parent: number; ticks: number } {
 }
 
 /** The process and all that descend from it: nginx's worker is a child of the process that was started. */
-export function descendants(root: number): number[] {
+function descendants(root: number): number[] {
   const children = new Map<number, number[]>()
   for (const name of readdirSync('/proc')) {
     const pid = Number(name)

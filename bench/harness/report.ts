@@ -60,7 +60,7 @@ function description({ machine, when, rounds, seconds, connections }: Report): s
 - "×" columns and targets are medians of the ratios to the base (or differences from it) within each round. "sluice" is the default transport, "sluice-net" the one on \`node:net\`.`
 }
 
-export function verdictTable(verdicts: readonly Verdict[]): string {
+function verdictTable(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(v => [v.workload, v.server, v.text, v.target, v.measured, v.verdict])
   return grid([['workload', 'server', 'measure', 'target', 'measured', ''], ...rows], 4)
 }

@@ -124,7 +124,7 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
 }
 
 /** A number that no dead letter has. */
-export class NoSuchLetter extends Error {
+class NoSuchLetter extends Error {
   constructor(number: number) {
     super(`There is no dead letter ${number}; sluice dead-letters list shows those that there are.`)
   }

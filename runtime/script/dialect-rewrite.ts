@@ -51,7 +51,7 @@ export interface RewrittenDialect {
 }
 
 /** Variables that every context has. */
-export const builtinVariables = ['__inbound', '__thread', '__argv'] as const
+const builtinVariables = ['__inbound', '__thread', '__argv'] as const
 
 export const dialectSyntax: Options = {
   ecmaVersion: 'latest',

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
-export interface CodeBlock {
+interface CodeBlock {
   /** `file:line` of its first line. */
   readonly place: string
   readonly language: string
@@ -26,7 +26,7 @@ function pagesIn(folder: string): string[] {
     .sort()
 }
 
-export const codeBlocks: readonly CodeBlock[] = [...pages].flatMap(([path, text]) =>
+const codeBlocks: readonly CodeBlock[] = [...pages].flatMap(([path, text]) =>
   [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(match => ({
     place: `${path}:${text.slice(0, match.index).split('\n').length + 1}`,
     language: match[1] as string,

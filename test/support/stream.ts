@@ -129,7 +129,7 @@ export function show(events: readonly Event[]): string[] {
   return shown
 }
 
-export const eventsOf = (input: Input): Event[] =>
+const eventsOf = (input: Input): Event[] =>
   typeof input === 'string'
     ? [new Data(input)]
     : input instanceof Message

@@ -3,7 +3,7 @@ import { type Data, type Event, type Head, type MessageEnd, StreamEnd } from '..
 import { Filter } from '../../filter.ts'
 
 /** A bound on the body, and what an error says of it. */
-export interface BodyLimit {
+interface BodyLimit {
   readonly bytes: number
   readonly option: string
   /** As in 'a Redis message'. */

@@ -1,4 +1,4 @@
-/** Who sees whose variables: reference/pipy.md §2.2, filter by filter. */
+/** Who sees whose variables, filter by filter, as in Pipy. */
 
 import test from 'ava'
 import { sluice } from '../../../actors/index.ts'

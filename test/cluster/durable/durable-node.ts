@@ -122,7 +122,7 @@ export class DurableNode implements ClusterLink {
   }
 }
 
-export const sendingOf = (pipeline: SharedPipeline, message: Message, key: string): Sending => ({
+const sendingOf = (pipeline: SharedPipeline, message: Message, key: string): Sending => ({
   pipeline,
   key,
   wire: toWire(message),

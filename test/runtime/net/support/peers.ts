@@ -39,7 +39,7 @@ export const listenOptions = (variant: Variant, changes: Partial<ListenOptions> 
   ...changes,
 })
 
-export const connectOptions = (
+const connectOptions = (
   variant: Variant,
   port: number,
   changes: Partial<ConnectOptions> = {},
