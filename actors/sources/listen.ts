@@ -95,7 +95,7 @@ export const isUDP = (options: unknown): boolean =>
   typeof options === 'object' && options !== null && (options as { protocol?: unknown }).protocol === 'udp'
 
 /** A listening address: a session per connection that comes. */
-export class ListenSource implements Source {
+class ListenSource implements Source {
   private readonly program: Program
   private readonly layout: PipelineLayout
   private readonly address: string

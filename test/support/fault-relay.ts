@@ -12,7 +12,7 @@ interface Pair {
   readonly server: Socket
 }
 
-export class FaultRelay {
+class FaultRelay {
   private readonly server: Server
   private readonly pairs = new Set<Pair>()
   private isRefusing = false

@@ -33,7 +33,7 @@ export interface NodeOptions {
 /** How often a condition is looked at that nothing tells of. */
 const lookMs = 50
 
-export class FleetNode {
+class FleetNode {
   readonly name: string
   readonly role: string
   readonly process: SluiceProcess

@@ -138,7 +138,7 @@ export class MemoryBroker {
   }
 }
 
-export class MemoryClient implements Bus {
+class MemoryClient implements Bus {
   readonly maxPayload = maxPayload
   readonly replicas = 1
   readonly broker: MemoryBroker

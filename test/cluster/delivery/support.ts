@@ -43,7 +43,7 @@ export const pipeline = (more: Partial<SharedPipeline> = {}): SharedPipeline =>
 let lives = 0
 
 /** A node of one thread that hosts the pipeline. */
-export class TestHost {
+class TestHost {
   readonly name: string
   readonly bus: Bus
   readonly inbox: Inbox

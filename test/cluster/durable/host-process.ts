@@ -8,7 +8,7 @@ import type { Member } from '../../../cluster/membership/member.ts'
 
 const fixture = fileURLToPath(new URL('./fixtures/host.ts', import.meta.url))
 
-export class HostProcess {
+class HostProcess {
   readonly member: Member
   private readonly child: ChildProcess
 
