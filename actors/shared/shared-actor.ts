@@ -233,8 +233,7 @@ export class SharedActor implements Source, EventPort, Listener {
       const restMs = this.tryAgain(works, failure)
       if (restMs > 0) this.rest(restMs)
     }
-    // Later: the session is at work on the answer, would queue what it is given, and throw on it behind our back.
-    if (this.isReady && this.waiting.length > 0) queueMicrotask(() => this.goOnInTurn())
+    if (this.waiting.length > 0) this.goOnLater()
   }
 
   /**
@@ -276,7 +275,15 @@ export class SharedActor implements Source, EventPort, Listener {
 
   resume(): void {
     this.pauses--
-    this.goOn()
+    this.goOnLater()
+  }
+
+  /**
+   * Not now: the session may be at work, on an answer or on what it has held. It would queue what it is given, and throw
+   * on it behind our back, or take it for what the socket of that answer has sent, and pause that.
+   */
+  private goOnLater(): void {
+    if (this.isReady) queueMicrotask(() => this.goOnInTurn())
   }
 
   /** Nobody has sent for long: it writes what it has gathered, and goes. */
