@@ -1,9 +1,10 @@
 /** Each scenario of support/listening-scenarios.ts, on the main thread of a process of its own. */
 
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import test from 'ava'
-import { ListeningSockets } from '../../../runtime/net/listening-sockets.ts'
 import { scenarios } from './support/listening-scenarios.ts'
 
 const program = fileURLToPath(new URL('support/listening-scenarios.ts', import.meta.url))
@@ -22,10 +23,8 @@ for (const title of Object.keys(scenarios)) {
 }
 
 test('only the main thread can hand out sockets', async t => {
-  // This is a thread of the test runner.
-  t.false(ListeningSockets.isSupported)
-  await t.throwsAsync(
-    new ListeningSockets().acquire({ address: '127.0.0.1', port: 0, slot: 0, reusePort: false }),
-    { message: /cannot be handed to threads here/ },
-  )
+  const thread = new Worker(new URL('support/acquire-in-thread.ts', import.meta.url))
+  const [said] = await once(thread, 'message')
+  t.false(said.isSupported)
+  t.regex(said.fault, /^ListenFailed: .* sockets cannot be handed to threads here$/)
 })
