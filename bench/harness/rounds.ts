@@ -84,7 +84,8 @@ export async function runWorkload(
       const isWarmUp = round === 0
       options.progress(`${workload.name}: ${isWarmUp ? 'warm-up' : `round ${round}/${rounds}`}, ${name}`)
       try {
-        const sample = { round, ...(await load(contestant, workload, { ...options, luaFile })) }
+        const seconds = isWarmUp ? Math.max(options.seconds, workload.warmUpSeconds ?? 0) : options.seconds
+        const sample = { round, ...(await load(contestant, workload, { ...options, seconds, luaFile })) }
         sent[name] = (sent[name] ?? 0) + sample.requests
         if (!isWarmUp) samples[name]?.push(sample)
       } catch (error) {
