@@ -23,9 +23,9 @@ export class BytesWriter {
   /** Where the next byte goes. */
   at = 0
 
-  constructor(bytes: number) {
-    this.buffer = Buffer.allocUnsafeSlow(bytes)
-    this.view = new DataView(this.buffer.buffer)
+  constructor(memory: ArrayBuffer) {
+    this.buffer = Buffer.from(memory)
+    this.view = new DataView(memory)
   }
 
   byte(value: number): void {

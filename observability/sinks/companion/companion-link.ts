@@ -33,6 +33,7 @@ export class CompanionLink {
           for (const { memory, bytes } of this.kept.splice(0)) this.postEntries(memory, bytes)
         },
         heard: message => {
+          if (message.kind === 'report') this.handOver.takeBack(message.memory)
           if (message.kind === 'done') this.calls.get(message.call)?.done()
           else listener.heard(message)
         },

@@ -29,12 +29,12 @@ process.on('unhandledRejection', thrown => {
   log.error(`A promise was rejected and nobody handled it: ${message}`, { code, source: 'internal', stack })
 })
 
-const host = new SinkHost(new ThreadSinks({ log, thread, threads }), log, message => {
+const host = new SinkHost(new ThreadSinks({ log, thread, threads }), log, (message, transfer) => {
   // What was said and traced before is not to be overtaken: the thread may be ended next.
   if (message.kind === 'done') {
     relay.flush()
     spans.flush()
   }
-  port.postMessage(message)
+  port.postMessage(message, transfer)
 })
 port.on('message', (message: ToCompanion) => host.hear(message))

@@ -48,7 +48,12 @@ export type ToCompanion =
     }
 
 export type FromCompanion =
-  | { readonly kind: 'report'; readonly sinks: readonly SinkReport[] }
+  /** `memory` has been read, and is given back to be used again. */
+  | {
+      readonly kind: 'report'
+      readonly sinks: readonly SinkReport[]
+      readonly memory: readonly ArrayBuffer[]
+    }
   /** It could not be opened, and takes nothing. */
   | { readonly kind: 'unopened'; readonly sink: number; readonly reason: string }
   | { readonly kind: 'done'; readonly call: number }

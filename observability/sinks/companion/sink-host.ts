@@ -29,13 +29,21 @@ interface Form {
 export class SinkHost implements EntryTaker {
   private readonly sinks: ThreadSinks
   private readonly log: Logger
-  private readonly post: (message: FromCompanion) => void
+  private readonly post: (message: FromCompanion, transfer?: ArrayBuffer[]) => void
   private readonly hosted = new Map<number, ReportedSink>()
   private readonly forms = new Map<number, Form>()
   private cancelReport: (() => void) | null = null
   private isDeferred = false
+  /** Memory that has been read. */
+  private spent: ArrayBuffer[] = []
+  /** What is read just now is still to be looked at later. */
+  private isKept = false
 
-  constructor(sinks: ThreadSinks, log: Logger, post: (message: FromCompanion) => void) {
+  constructor(
+    sinks: ThreadSinks,
+    log: Logger,
+    post: (message: FromCompanion, transfer?: ArrayBuffer[]) => void,
+  ) {
     this.sinks = sinks
     this.log = log
     this.post = post
@@ -51,12 +59,7 @@ export class SinkHost implements EntryTaker {
         this.addForm(message.form, message.sink, message.layout)
         return
       case 'entries':
-        turn.begin(null)
-        try {
-          readEntries(message.memory, message.bytes, this)
-        } finally {
-          turn.end()
-        }
+        this.read(message)
         this.reportSoon()
         return
       case 'flush':
@@ -64,6 +67,17 @@ export class SinkHost implements EntryTaker {
         void this.settle(message)
         return
     }
+  }
+
+  private read({ memory, bytes }: ToCompanion & { kind: 'entries' }): void {
+    this.isKept = false
+    turn.begin(null)
+    try {
+      readEntries(memory, bytes, this)
+    } finally {
+      turn.end()
+    }
+    if (!this.isKept) this.spent.push(memory)
   }
 
   private open({ sink, type, options, place }: ToCompanion & { kind: 'open' }): void {
@@ -97,6 +111,7 @@ export class SinkHost implements EntryTaker {
   }
 
   private async renderLater(form: Form, record: ExchangeRecord, bytes: number): Promise<void> {
+    this.isKept = true
     const contents = await form.renderer.unpack(record)
     turn.run(() => this.render(form, record, bytes, contents))
     this.reportSoon()
@@ -176,7 +191,10 @@ export class SinkHost implements EntryTaker {
       const report = hosted.report()
       if (report !== undefined) sinks.push(report)
     }
-    if (sinks.length > 0) this.post({ kind: 'report', sinks })
+    const { spent } = this
+    if (sinks.length === 0 && spent.length === 0) return
+    this.spent = []
+    this.post({ kind: 'report', sinks, memory: spent }, spent)
   }
 }
 

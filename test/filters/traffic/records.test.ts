@@ -142,7 +142,7 @@ test('whatever was logged, its document is the same on the other side of a hand-
   fc.assert(
     fc.property(fc.array(record, { minLength: 1, maxLength: 4 }), form, (records, layout) => {
       const room = records.reduce((sum, each) => sum + recordRoom(each), 0)
-      const out = new BytesWriter(room)
+      const out = new BytesWriter(new ArrayBuffer(room))
       for (const each of records) {
         const { at } = out
         writeRecord(each, out)
