@@ -16,11 +16,11 @@ import { type Entry, type Readiness, ShardSender, type ShardSenderOptions } from
 const windowBytes = 8 * 1024 * 1024
 
 /**
- * How long events are gathered. A publication costs the sender some 40 us of CPU, and the server half a millisecond,
- * however much is in it: with 16 shards and 20,000 events a second, 50 ms are 60 events in each. What a request costs on
- * its way into a full batch is 0.6 us (`bench/micro/cluster-fork.ts`, 2026-11).
+ * How long events are gathered. A publication costs the sender some 100 us of CPU with all that follows it, and the server
+ * half a millisecond, however much is in it: with 16 shards and 20,000 events a second, 75 ms are 90 events in each. What
+ * a request costs on its way into a full batch is 0.6 us (`bench/micro/cluster-fork.ts`, 2026-11).
  */
-const gatherMs = 50
+const gatherMs = 75
 
 export interface StreamSenderOptions {
   readonly bus: Bus
