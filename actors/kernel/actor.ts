@@ -88,6 +88,11 @@ export abstract class Actor<M = unknown> implements ActorRef<M>, Port {
     return this.reason
   }
 
+  /** It processes a message, or has some to process. */
+  get isAtWork(): boolean {
+    return this.status !== Status.idle && this.status !== Status.stopped
+  }
+
   get isStopped(): boolean {
     return this.status >= Status.stopping
   }

@@ -275,12 +275,13 @@ export class SharedActor implements Source, EventPort, Listener {
 
   resume(): void {
     this.pauses--
-    this.goOnLater()
+    if (this.session?.isAtWork === true) this.goOnLater()
+    else this.goOn()
   }
 
   /**
-   * Not now: the session may be at work, on an answer or on what it has held. It would queue what it is given, and throw
-   * on it behind our back, or take it for what the socket of that answer has sent, and pause that.
+   * While the session is at work, on an answer or on what it has held, it would queue what it is given, and throw on it
+   * behind our back, or take it for what the socket of that answer has sent, and pause that.
    */
   private goOnLater(): void {
     if (this.isReady) queueMicrotask(() => this.goOnInTurn())
