@@ -71,7 +71,7 @@ class FaultRelay {
     }
   }
 
-  /** Resolves when all its sockets are gone: a thread that ends while some are being reset may never end (Node 24). */
+  /** Resolves when all its sockets are gone, so that nothing of it is under way when the test file ends. */
   async close(): Promise<void> {
     const sockets = [...this.pairs].flatMap(({ client, server }) => [client, server])
     const gone = sockets
