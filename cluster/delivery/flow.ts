@@ -59,7 +59,7 @@ const envelopeBytes = 1024
 const usualFrameBytes = 256 * 1024
 
 /**
- * What this thread sends to one thread of another node, in one of its lives. Messages of one round of the event loop go as one
+ * What this thread sends to one thread of another node, in one of its lives. Messages that were gathered together go as one
  * frame, and each says how many went before it. So the receiver sees what is missing, its credit, which counts from the
  * beginning, tells the sender; and when no credit comes, the sender asks with a frame that holds no messages.
  */

@@ -1,4 +1,4 @@
-// Hot path: one frame per turn and receiver. No allocation per message here beyond the frame itself.
+// Hot path: one frame for all that was gathered for a receiver. No allocation per message here beyond the frame itself.
 
 import { Packr, RESERVE_START_SPACE } from 'msgpackr'
 import type { WireMessage } from '../../actors/kernel/wire.ts'
@@ -8,9 +8,9 @@ import { WireWriter } from '../wire-writer.ts'
 
 /**
  * The wire format between threads of nodes, version 1: a byte with the version, then one msgpack array, whose first
- * element says what it is. Field names that come again are written once in a frame (msgpackr's records).
+ * element says what it is. Objects among it are written with msgpackr's records, each on its own.
  *
- * All that a thread has for another in one turn is one frame. Numbers of lanes, of messages and of bytes count from the
+ * All that a thread has gathered for another is one frame. Numbers of lanes, of messages and of bytes count from the
  * beginning of the flow, so that any frame says how much went before it: what is missing is lost, what is there again
  * was taken already.
  */

@@ -23,7 +23,7 @@ export interface Batch {
 
 /**
  * The first byte of what this program writes to streams, and the only one that it can read. Behind it comes msgpack, as
- * between threads, with records, whose field names a batch has once.
+ * between threads, with records for objects.
  */
 export const batchVersion = 1
 

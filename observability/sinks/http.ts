@@ -1,10 +1,10 @@
 import { oneOf, parseOptions } from '../../runtime/options.ts'
+import { BodySender } from './body-sender.ts'
 import { type Destination, type Item, stored, type Verdict } from './destination.ts'
 import type { HTTPNodes } from './http-nodes.ts'
 import { authorizationOf, httpSinkOptions, nodeOption, nodesOf, tlsOf, urlsOf } from './http-options.ts'
 import { verdictOn } from './http-verdict.ts'
 import { arrayOf, linesOf } from './lines.ts'
-import { packed } from './packed.ts'
 import type { SinkKind } from './sink-kind.ts'
 import { sinkOptions } from './sink-options.ts'
 
@@ -19,31 +19,27 @@ interface Plan {
 class HTTPDestination implements Destination {
   readonly name: string
   readonly maxConcurrency = Number.MAX_SAFE_INTEGER
-  private readonly nodes: HTTPNodes
   private readonly plan: Plan
-  private readonly headers: Readonly<Record<string, string>>
+  private readonly sender: BodySender
 
   constructor(name: string, nodes: HTTPNodes, plan: Plan) {
     this.name = name
-    this.nodes = nodes
     this.plan = plan
-    this.headers = {
+    this.sender = new BodySender(nodes, plan.compresses, {
       'content-type': plan.isArray ? 'application/json' : 'application/x-ndjson',
       ...plan.headers,
-      ...(plan.compresses && { 'content-encoding': 'gzip' }),
-    }
+    })
   }
 
   async send(batch: readonly Item[]): Promise<Verdict> {
-    const { method, isArray, compresses } = this.plan
+    const { method, isArray } = this.plan
     const plain = isArray ? arrayOf(batch) : linesOf(batch)
-    const body = compresses ? await packed(plain) : plain
-    const answer = await this.nodes.send({ method, path: '', headers: this.headers, body })
-    return verdictOn(answer, body.length, () => stored)
+    const { answer, sentBytes } = await this.sender.send(method, '', plain)
+    return verdictOn(answer, sentBytes, () => stored)
   }
 
   close(): Promise<void> {
-    return this.nodes.close()
+    return this.sender.close()
   }
 }
 

@@ -2,12 +2,12 @@ import { Buffer } from 'node:buffer'
 import { promisify } from 'node:util'
 import { wallMs } from '../../runtime/clock.ts'
 import { isText, oneOf, optional, parseOptions } from '../../runtime/options.ts'
+import { BodySender } from './body-sender.ts'
 import { type Destination, type Item, type ItemVerdict, stored, type Verdict } from './destination.ts'
 import type { HTTPNodes } from './http-nodes.ts'
 import { authorizationOf, httpSinkOptions, nodeOption, nodesOf, tlsOf, urlsOf } from './http-options.ts'
 import { verdictOn } from './http-verdict.ts'
 import { type AnyValue, keyValues, logRecord } from './otlp-record.ts'
-import { packed } from './packed.ts'
 import type { SinkKind } from './sink-kind.ts'
 import { sinkOptions } from './sink-options.ts'
 
@@ -27,23 +27,20 @@ interface Plan {
 class OTLPLogs implements Destination {
   readonly name: string
   readonly maxConcurrency = Number.MAX_SAFE_INTEGER
-  private readonly nodes: HTTPNodes
   private readonly plan: Plan
-  private readonly headers: Readonly<Record<string, string>>
+  private readonly sender: BodySender
 
   constructor(name: string, nodes: HTTPNodes, plan: Plan) {
     this.name = name
-    this.nodes = nodes
     this.plan = plan
-    this.headers = {
+    this.sender = new BodySender(nodes, plan.compresses, {
       'content-type': 'application/json',
       ...plan.headers,
-      ...(plan.compresses && { 'content-encoding': 'gzip' }),
-    }
+    })
   }
 
   async send(batch: readonly Item[]): Promise<Verdict> {
-    const { isStructured, compresses, resource } = this.plan
+    const { isStructured, resource } = this.plan
     const observedMs = wallMs()
     const scope = JSON.stringify({ name: 'sluice' })
     let text = `{"resourceLogs":[{"resource":{"attributes":${JSON.stringify(resource?.values)}},"scopeLogs":[{"scope":${scope},"logRecords":[`
@@ -54,13 +51,12 @@ class OTLPLogs implements Destination {
         text += `${JSON.stringify(logRecord(entry, observedMs, isStructured))},`
     }
     const plain = Buffer.from(`${text.slice(0, -1)}]}]}]}`)
-    const body = compresses ? await packed(plain) : plain
-    const answer = await this.nodes.send({ method: 'POST', path: logsPath, headers: this.headers, body })
-    return verdictOn(answer, body.length, text => partialSuccess(text, batch.length))
+    const { answer, sentBytes } = await this.sender.send('POST', logsPath, plain)
+    return verdictOn(answer, sentBytes, text => partialSuccess(text, batch.length))
   }
 
   close(): Promise<void> {
-    return this.nodes.close()
+    return this.sender.close()
   }
 }
 

@@ -1,6 +1,6 @@
+import { BodySender } from '../body-sender.ts'
 import type { Destination, Item, Verdict } from '../destination.ts'
 import type { HTTPNodes, NodeAnswer } from '../http-nodes.ts'
-import { packed } from '../packed.ts'
 import { readBulkAnswer, reasonIn } from './bulk-answer.ts'
 import { bulkBody } from './bulk-body.ts'
 import { type SetUp, setUp } from './set-up.ts'
@@ -25,7 +25,7 @@ export class Elasticsearch implements Destination {
   private readonly nodes: HTTPNodes
   private readonly plan: ElasticsearchPlan
   private readonly path: string
-  private readonly headers: Readonly<Record<string, string>>
+  private readonly sender: BodySender
   private readonly opaqueId: string
   private requests = 0
   private settingUp: Promise<Verdict | undefined> | undefined
@@ -41,7 +41,7 @@ export class Elasticsearch implements Destination {
     if (plan.pipeline !== undefined) parameters.set('pipeline', plan.pipeline)
     this.path = `/${encodeURIComponent(plan.target)}/_bulk?${parameters}`
     const version = plan.compatibleWith
-    this.headers = {
+    this.sender = new BodySender(nodes, plan.compresses, {
       ...plan.headers,
       'content-type':
         version === undefined
@@ -51,8 +51,7 @@ export class Elasticsearch implements Destination {
         version === undefined
           ? 'application/json'
           : `application/vnd.elasticsearch+json; compatible-with=${version}`,
-      ...(plan.compresses && { 'content-encoding': 'gzip' }),
-    }
+    })
   }
 
   async send(batch: readonly Item[]): Promise<Verdict> {
@@ -63,15 +62,10 @@ export class Elasticsearch implements Destination {
       this.settingUp = undefined
       if (problem !== undefined) return problem
     }
-    const plain = bulkBody(batch)
-    const body = this.plan.compresses ? await packed(plain) : plain
-    const answer = await this.nodes.send({
-      method: 'POST',
-      path: this.path,
-      headers: { ...this.headers, 'x-opaque-id': `${this.opaqueId}/${++this.requests}` },
-      body,
+    const { answer, sentBytes } = await this.sender.send('POST', this.path, bulkBody(batch), {
+      'x-opaque-id': `${this.opaqueId}/${++this.requests}`,
     })
-    return judge(answer, batch.length, body.length)
+    return judge(answer, batch.length, sentBytes)
   }
 
   private async prepare(): Promise<Verdict | undefined> {
