@@ -1,10 +1,10 @@
-import type { Buffer } from 'node:buffer'
 import type { SinkEntry } from '../../sink.ts'
 import { methodOf } from '../compression/methods.ts'
 import { type BodyContent, type BodySettings, base64, bodyContent, omit } from './body-content.ts'
 import { decompress } from './decompressed.ts'
 import { type Contents, type DocumentSettings, DocumentWriter } from './document.ts'
 import type { ExchangeRecord, MessageRecord } from './exchange-record.ts'
+import type { HeadText } from './head-text.ts'
 import { mediaTypeOf } from './media-type.ts'
 import { mergeFields } from './merge-fields.ts'
 import { Redaction } from './redaction.ts'
@@ -20,6 +20,8 @@ export interface DocumentForm {
   readonly thread: number
 }
 
+type Captured = NonNullable<MessageRecord['body']>
+
 /** Makes documents of records: the same ones wherever that is done. */
 export class DocumentRenderer implements Contents {
   private readonly redaction: Redaction
@@ -32,9 +34,10 @@ export class DocumentRenderer implements Contents {
     this.bodies = bodies
   }
 
-  render(record: ExchangeRecord, contents: Contents = this): SinkEntry {
-    const { json, traceId, spanId } = this.writer.write(record, contents)
-    const { id, startMs, fields, place } = record
+  /** @param id of the document */
+  render(record: ExchangeRecord, id: string, contents: Contents = this): SinkEntry {
+    const { json, traceId, spanId } = this.writer.write(record, id, contents)
+    const { startMs, fields, place } = record
     const whole = fields === '' ? json : mergeFields(json, fields)
     return { id, timeMs: startMs, json: whole, traceId, spanId, trace: place }
   }
@@ -47,44 +50,47 @@ export class DocumentRenderer implements Contents {
   /** The contents of bodies that are compressed, for `render`. Never rejects. */
   async unpack({ request, response }: ExchangeRecord): Promise<Contents> {
     const [asked, answered] = await Promise.all([
-      this.contentOf(request),
-      response === null ? null : this.contentOf(response),
+      unpacked(request, this.bodies),
+      unpacked(response, this.bodies),
     ])
     return {
-      of: (message, encoding) => (message === request ? asked : answered) ?? this.of(message, encoding),
+      of: (message, head) => {
+        const plain = message === request ? asked : answered
+        return plain === null ? this.of(message, head) : this.read(plain, head.contentType)
+      },
     }
   }
 
-  of({ body, bytes, contentType }: MessageRecord, encoding: string): BodyContent | null {
+  of(
+    { body, bytes, showsBody }: MessageRecord,
+    { contentType, contentEncoding }: HeadText,
+  ): BodyContent | null {
     const { bodies } = this
-    if (bodies === null || bytes === 0 || contentType === null) return null
+    if (bodies === null || bytes === 0 || !showsBody) return null
     if (body === null) return omit('type')
     const { buffer, length, isCut } = body
-    if (encoding === '' || encoding === 'identity')
-      return this.read(buffer, length, isCut, contentType, bodies)
+    if (contentEncoding === '' || contentEncoding === 'identity') return this.read(body, contentType)
     if (bodies.binary === 'omit') return omit('encoding')
     return this.redaction.concernsJSON ? omit('redaction') : base64(buffer, length, isCut)
   }
 
-  private read(
-    bytes: Buffer,
-    length: number,
-    isCut: boolean,
-    contentType: string,
-    bodies: BodySettings,
-  ): BodyContent {
-    return bodyContent(bytes, length, isCut, mediaTypeOf(contentType), this.redaction, bodies)
+  private read({ buffer, length, isCut }: Captured, contentType: string): BodyContent {
+    const { bodies, redaction } = this
+    return bodyContent(buffer, length, isCut, mediaTypeOf(contentType), redaction, bodies as BodySettings)
   }
+}
 
-  /** Null for a body that is not compressed. */
-  private async contentOf({ body, contentType, packing }: MessageRecord): Promise<BodyContent | null> {
-    const { bodies } = this
-    const method = methodOf(packing)
-    if (body === null || contentType === null || bodies === null || method === undefined) return null
-    const packed = body.buffer.subarray(0, body.length)
-    const { bytes, isCut } = await decompress(packed, method, bodies.limit)
-    return this.read(bytes, bytes.length, isCut || body.isCut, contentType, bodies)
-  }
+/** What a body was before it was compressed; null for one that was not. */
+async function unpacked(
+  message: MessageRecord | null,
+  bodies: BodySettings | null,
+): Promise<Captured | null> {
+  if (message === null || message.body === null || bodies === null) return null
+  const method = methodOf(message.packing)
+  if (method === undefined) return null
+  const { buffer, length, isCut } = message.body
+  const plain = await decompress(buffer.subarray(0, length), method, bodies.limit)
+  return { buffer: plain.bytes, length: plain.bytes.length, isCut: isCut || plain.isCut }
 }
 
 const isPacked = ({ packing }: MessageRecord): boolean => packing !== '' && methodOf(packing) !== undefined

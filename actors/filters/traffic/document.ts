@@ -22,7 +22,7 @@ export interface DocumentSettings {
 /** Gives the contents of bodies, when their heads have been read. */
 export interface Contents {
   /** @returns null when nothing of the body is recorded */
-  of(message: MessageRecord, contentEncoding: string): BodyContent | null
+  of(message: MessageRecord, head: HeadText): BodyContent | null
 }
 
 /** A document, and the trace that its exchange is part of. */
@@ -77,9 +77,9 @@ export class DocumentWriter {
     this.constantBits = bitsOf(this.constants)
   }
 
-  write(record: ExchangeRecord, contents: Contents): WrittenDocument {
+  write(record: ExchangeRecord, id: string, contents: Contents): WrittenDocument {
     const { out, heads } = this
-    const { id, request, response, status, error, startMs, durationMs, traceparent } = record
+    const { request, response, status, error, startMs, durationMs, traceparent } = record
     const started = isoTime(startMs)
     out.begin()
     out.bytes(text.timestamp, 0)
@@ -94,13 +94,13 @@ export class DocumentWriter {
     out.json(started)
     out.bytes(text.end, 0)
     out.json(isoTime(startMs + durationMs))
-    out.bytes(request.head.isHTTP10 ? text.http10 : text.http11, 0)
-    const head = heads.request(request.head, record.isSecure, out)
+    out.bytes(request.isHTTP10 ? text.http10 : text.http11, 0)
+    const head = heads.request(request, record.isSecure, out)
     writeBody(request, contents, head, out)
     if (response !== null) {
       out.bytes(text.response, 0)
       out.json(`${status},`)
-      writeBody(response, contents, heads.response(response.head, out), out)
+      writeBody(response, contents, heads.response(response, out), out)
     } else if (status !== 0) out.json(`,"response":{"status_code":${status}}`)
     const traceId = traceparent === '' ? head.traceId : traceparent.slice(3, 35)
     const spanId = traceparent === '' ? head.spanId : traceparent.slice(36, 52)
@@ -124,13 +124,8 @@ function ownMembers({ upstream, blame }: ExchangeRecord): string {
 }
 
 /** Writes the member `body`, and the brace behind it. */
-function writeBody(
-  message: MessageRecord,
-  contents: Contents,
-  { contentEncoding }: HeadText,
-  out: JSONWriter,
-): void {
-  const content = contents.of(message, contentEncoding)
+function writeBody(message: MessageRecord, contents: Contents, head: HeadText, out: JSONWriter): void {
+  const content = contents.of(message, head)
   if (content === null) {
     out.bytes(text.body, 0)
     out.json(`${message.bytes}}}`)

@@ -1,10 +1,6 @@
 import type { Buffer } from 'node:buffer'
-import type { RequestHead } from '../../../runtime/codec/http1/index.ts'
 import type { Upstream } from '../../pipeline.ts'
 import type { BodyCapture } from './body-capture.ts'
-import { endsOf, tunnelEnds } from './connection-ends.ts'
-import type { Exchange, LoggedMessage } from './exchange.ts'
-import type { Fields, HeadSnapshot } from './head-snapshot.ts'
 
 /** A head as it is written about: its lines, or what a script made of it. */
 export interface HeadRecord {
@@ -26,21 +22,22 @@ export interface MadeHead {
   readonly headers: Readonly<Record<string, string>>
 }
 
-export interface MessageRecord {
-  readonly head: HeadRecord
+export interface MessageRecord extends HeadRecord {
   /** Of the whole body. */
   readonly bytes: number
-  /** Its Content-Type; null when nothing of the body is recorded. */
-  readonly contentType: string | null
+  /** Whether the document shows the body, or says why it does not. */
+  readonly showsBody: boolean
   /** Its Content-Encoding, when that is to be undone before it is written; else ''. */
   readonly packing: string
   /** The beginning of the body; null when it is not recorded. */
   readonly body: Pick<BodyCapture, 'buffer' | 'length' | 'isCut'> | null
 }
 
-/** All that a document is made of, as plain data: it can be written down and read again in another thread. */
+/**
+ * All that a document is made of: an exchange that is over is one, and so is what another thread has read of what was
+ * written down of it.
+ */
 export interface ExchangeRecord {
-  readonly id: string
   readonly startMs: number
   readonly durationMs: number
   /** 0 when the client got none. */
@@ -60,70 +57,4 @@ export interface ExchangeRecord {
   readonly fields: string
   readonly request: MessageRecord
   readonly response: MessageRecord | null
-}
-
-/** What is known of an exchange beside what it noted itself. */
-interface Beside {
-  readonly id: string
-  readonly place: string | undefined
-  readonly fields: string
-  /** Whether bodies are written as they were before they were compressed. */
-  readonly unpacks: boolean
-}
-
-/** It holds what the exchange captured of bodies: to be used before that is released. */
-export function recordOf(exchange: Exchange, { id, place, fields, unpacks }: Beside): ExchangeRecord {
-  const { request, response, inbound, trace } = exchange
-  return {
-    id,
-    startMs: exchange.startMs,
-    durationMs: exchange.durationMs,
-    status: exchange.status,
-    error: exchange.error,
-    reason: exchange.reason,
-    blame: exchange.blame,
-    upstream: exchange.upstream,
-    ends: inbound === undefined ? null : exchange.isTunnel ? tunnelEnds(inbound, exchange) : endsOf(inbound),
-    isSecure: inbound?.tls !== undefined,
-    traceparent: trace === null ? '' : trace.traceparent,
-    place,
-    fields,
-    request: messageRecord(request, unpacks),
-    response: response === null ? null : messageRecord(response, unpacks),
-  }
-}
-
-function messageRecord(message: LoggedMessage, unpacks: boolean): MessageRecord {
-  const { snapshot, bytes, type, capture } = message
-  return {
-    head: headRecord(snapshot),
-    bytes,
-    contentType: type === null ? null : message.contentType,
-    packing: unpacks && capture !== null ? (message.field('content-encoding') ?? '') : '',
-    body: capture,
-  }
-}
-
-function headRecord({ head, raw, copy }: HeadSnapshot): HeadRecord {
-  if (copy !== null) {
-    const made = {
-      method: String(copy.method ?? 'GET'),
-      target: String(copy.path ?? '/'),
-      headers: textsOf(copy.headers),
-    }
-    return { raw: '', lineEnd: 0, firstEnd: 0, secondEnd: 0, isHTTP10: false, made }
-  }
-  const { lineEnd, firstEnd = 0, secondEnd, httpMinor } = head as RequestHead
-  return { raw, lineEnd, firstEnd, secondEnd, isHTTP10: httpMinor === 0, made: null }
-}
-
-/** Fields as scripts write them, as text. */
-function textsOf(fields: Fields): Readonly<Record<string, string>> {
-  const texts: [string, string][] = []
-  for (const name of Object.keys(fields)) {
-    const value = fields[name]
-    if (value === undefined || value === null) continue
-    texts.push([name, Array.isArray(value) ? value.join(', ') : String(value)])
-  }
-  return Object.fromEntries(texts)
 }

@@ -1,17 +1,20 @@
 // Hot path: one object per logged exchange, and a few stores per event of it.
 
+import type { Buffer } from 'node:buffer'
 import { monotonicMs, wallMs } from '../../../runtime/clock.ts'
 import type { RequestHead, ResponseLike } from '../../../runtime/codec/http1/index.ts'
 import { type FaultCode, type FaultSource, faults, TrafficError } from '../../../runtime/errors.ts'
 import type { Data, StreamEnd } from '../../../runtime/event.ts'
 import type { TraceContext } from '../../../runtime/trace/trace-context.ts'
 import { type Flushable, turn } from '../../../runtime/turn.ts'
-import type { Inbound } from '../../inbound.ts'
+import { tracedPlace } from '../../message-spans.ts'
 import type { Pipeline, Upstream } from '../../pipeline.ts'
 import { BodyCapture } from './body-capture.ts'
 import { type BodySettings, isWanted } from './body-content.ts'
-import { type HeadSnapshot, snapshotOf } from './head-snapshot.ts'
-import { type MediaType, mediaTypeOf } from './media-type.ts'
+import { endsOf, tunnelEnds } from './connection-ends.ts'
+import type { ExchangeRecord, MadeHead, MessageRecord } from './exchange-record.ts'
+import { type CopiedHead, copyOf, type Fields, type HeadSnapshot, rawOf } from './head-snapshot.ts'
+import { mediaTypeOf } from './media-type.ts'
 
 /** Stands for the head of a request that could not be read. */
 const unread = { method: '', path: '' }
@@ -22,40 +25,93 @@ export interface ExchangeLog {
 }
 
 /** One side's message, as it passes by. */
-export class LoggedMessage {
-  readonly snapshot: HeadSnapshot
+export class LoggedMessage implements HeadSnapshot, MessageRecord {
+  readonly head: object
+  readonly raw: string
+  readonly copy: CopiedHead | null
   /** Bytes of the body so far. */
   bytes = 0
-  /** Of a body that may be recorded, as its head says. */
-  contentType = ''
-  type: MediaType | null = null
-  capture: BodyCapture | null = null
+  packing = ''
+  body: BodyCapture | null = null
   isDone = false
+  /** Null when nothing of the body is recorded. */
+  private readonly bodies: BodySettings | null
+  private json: MadeHead | null = null
 
-  constructor(head: object) {
-    this.snapshot = snapshotOf(head)
+  constructor(head: object, bodies: BodySettings | null) {
+    const copy = copyOf(head)
+    this.head = head
+    this.raw = rawOf(head, copy)
+    this.copy = copy
+    this.bodies = bodies
   }
 
-  /** @param bodies null when nothing of the body is recorded */
-  add(data: Data, bodies: BodySettings | null): void {
-    if (this.bytes === 0 && bodies !== null && data.end > data.start) this.begin(bodies)
+  get lineEnd(): number {
+    return this.copy === null ? (this.head as RequestHead).lineEnd : 0
+  }
+
+  get firstEnd(): number {
+    return this.copy === null ? ((this.head as RequestHead).firstEnd ?? 0) : 0
+  }
+
+  get secondEnd(): number {
+    return this.copy === null ? (this.head as RequestHead).secondEnd : 0
+  }
+
+  get isHTTP10(): boolean {
+    return this.copy === null && (this.head as RequestHead).httpMinor === 0
+  }
+
+  get made(): MadeHead | null {
+    if (this.copy !== null) this.json ??= madeOf(this.copy)
+    return this.json
+  }
+
+  get showsBody(): boolean {
+    return this.bodies !== null
+  }
+
+  add(data: Data): void {
+    const { bodies } = this
+    if (bodies !== null && this.bytes === 0 && data.end > data.start) this.begin(bodies)
     this.bytes += data.end - data.start
-    if (this.capture !== null) this.capture.add(data, (bodies as BodySettings).limit)
+    if (this.body !== null) this.body.add(data, (bodies as BodySettings).limit)
   }
 
-  private begin(bodies: BodySettings): void {
-    this.contentType = this.field('content-type') ?? ''
-    this.type = mediaTypeOf(this.contentType)
-    if (isWanted(this.type, bodies.types)) this.capture = BodyCapture.take()
+  private begin({ types, decompress }: BodySettings): void {
+    if (!types.includes('*') && !isWanted(mediaTypeOf(this.field('content-type') ?? ''), types)) return
+    this.body = BodyCapture.take()
+    if (decompress) this.packing = this.field('content-encoding') ?? ''
   }
 
   /** One field of the head. */
-  field(name: string): string | undefined {
-    const { head, copy } = this.snapshot
+  private field(name: string): string | undefined {
+    const { head, copy } = this
     if (copy === null) return (head as RequestHead).header(name)
     const value = copy.headers[name]
     return value === undefined ? undefined : String(value)
   }
+
+  /** What was captured is not needed any more. */
+  release(): void {
+    this.body?.release()
+    this.body = null
+  }
+}
+
+function madeOf({ method, path, headers }: CopiedHead): MadeHead {
+  return { method: String(method ?? 'GET'), target: String(path ?? '/'), headers: textsOf(headers) }
+}
+
+/** Fields as scripts write them, as text. */
+function textsOf(fields: Fields): Readonly<Record<string, string>> {
+  const texts: [string, string][] = []
+  for (const name of Object.keys(fields)) {
+    const value = fields[name]
+    if (value === undefined || value === null) continue
+    texts.push([name, Array.isArray(value) ? value.join(', ') : String(value)])
+  }
+  return Object.fromEntries(texts)
 }
 
 /**
@@ -64,7 +120,7 @@ export class LoggedMessage {
  *     request head ──► … ──► response head ──► … ──► both done, or the tunnel or the pipeline ends ──► logged
  *                               └── or an error, of either side
  */
-export class Exchange implements Flushable {
+export class Exchange implements Flushable, ExchangeRecord {
   readonly pipeline: Pipeline
   readonly request: LoggedMessage
   response: LoggedMessage | null = null
@@ -83,10 +139,16 @@ export class Exchange implements Flushable {
   receivedBytes = 0
   isTunnel = false
   isOver = false
+  // Beside what is noted as it passes by; see `complete`.
+  upstream: Upstream | null = null
+  ends: Buffer | null = null
+  isSecure = false
+  traceparent = ''
+  place: string | undefined = undefined
+  fields = ''
   private readonly startedAt = monotonicMs()
   private readonly log: ExchangeLog
-  private readonly requestBodies: BodySettings | null
-  private readonly responseBodies: BodySettings | null
+  private readonly bodies: BodySettings | null
   private isInterim = false
 
   /**
@@ -104,9 +166,8 @@ export class Exchange implements Flushable {
     this.log = log
     this.pipeline = pipeline
     this.trace = pipeline.trace
-    this.request = new LoggedMessage(head)
-    this.requestBodies = bodies?.request ? bodies : null
-    this.responseBodies = bodies?.response ? bodies : null
+    this.bodies = bodies
+    this.request = new LoggedMessage(head, bodies?.request ? bodies : null)
   }
 
   /** What came was no request: all that is known is what the client was told. */
@@ -116,21 +177,10 @@ export class Exchange implements Flushable {
     exchange.finish()
   }
 
-  /** The connection that it came over; undefined for requests that a script made. */
-  get inbound(): Inbound | undefined {
-    return this.pipeline.context.__inbound
-  }
-
-  /** Where the request was sent, if it was. */
-  get upstream(): Upstream | null {
-    const { sentOver, upstream } = this.pipeline
-    return sentOver === null ? upstream : sentOver.upstream
-  }
-
   requestData(data: Data): void {
     if (this.isOver) return
     if (this.isTunnel) this.receivedBytes += data.end - data.start
-    else this.request.add(data, this.requestBodies)
+    else this.request.add(data)
   }
 
   requestEnded(): void {
@@ -154,12 +204,12 @@ export class Exchange implements Flushable {
     this.isInterim = status < 200 && status !== 101
     if (this.isInterim || this.response !== null) return
     this.status = status
-    this.response = new LoggedMessage(head)
+    this.response = new LoggedMessage(head, this.bodies?.response ? this.bodies : null)
     this.isTunnel = status === 101 || (this.isConnect && status < 300)
   }
 
   private get isConnect(): boolean {
-    const { raw, copy } = this.request.snapshot
+    const { raw, copy } = this.request
     return copy === null ? raw.startsWith('CONNECT ') : copy.method === 'CONNECT'
   }
 
@@ -167,7 +217,7 @@ export class Exchange implements Flushable {
     const { response } = this
     if (response === null || this.isOver) return
     if (this.isTunnel && response.isDone) this.sentBytes += data.end - data.start
-    else response.add(data, this.responseBodies)
+    else response.add(data)
   }
 
   responseEnded(): void {
@@ -232,11 +282,23 @@ export class Exchange implements Flushable {
     }
   }
 
+  /** Once it is over and is to be written: from here on it is a record. */
+  complete(fields: string): void {
+    const { pipeline, trace } = this
+    const { sentOver } = pipeline
+    // None for requests that a script made.
+    const inbound = pipeline.context.__inbound
+    this.upstream = sentOver === null ? pipeline.upstream : sentOver.upstream
+    this.ends = inbound === undefined ? null : this.isTunnel ? tunnelEnds(inbound, this) : endsOf(inbound)
+    this.isSecure = inbound?.tls !== undefined
+    this.traceparent = trace === null ? '' : trace.traceparent
+    this.place = tracedPlace(pipeline)
+    this.fields = fields
+  }
+
   /** What was captured is not needed any more. */
   release(): void {
-    this.request.capture?.release()
-    this.response?.capture?.release()
-    this.request.capture = null
-    if (this.response !== null) this.response.capture = null
+    this.request.release()
+    this.response?.release()
   }
 }

@@ -18,6 +18,8 @@ const slots = [
   'traceparent',
   'x-request-id',
 ] as const
+/** Those that are known even when they are hidden. */
+const bodySlots: readonly number[] = [slots.indexOf('content-type'), slots.indexOf('content-encoding')]
 const urlFields: ReadonlySet<string> = new Set(['referer', 'location', 'content-location', 'link', 'refresh'])
 
 const lowerCase = Uint8Array.from({ length: 256 }, (_, byte) =>
@@ -47,6 +49,7 @@ const mostKinds = 1024
 export class HeadFields {
   host = ''
   userAgent = ''
+  /** These two also when they are hidden: how a body is to be read, and what is to be hidden in it, follows from them. */
   contentType = ''
   contentEncoding = ''
   referrer = ''
@@ -125,15 +128,14 @@ export class HeadFields {
   }
 
   private writeValue(kind: FieldKind, raw: string, from: number, to: number, out: JSONWriter): void {
-    if (kind.isHidden) {
-      out.json(redacted)
-      return
-    }
     let start = from
     let end = to
     while (start < end && isSpace(lines[start])) start++
     while (end > start && isSpace(lines[end - 1])) end--
-    if (kind.isURL) {
+    if (kind.isHidden) {
+      if (bodySlots.includes(kind.slot)) this.values[kind.slot] = raw.slice(start, end)
+      out.json(redacted)
+    } else if (kind.isURL) {
       const url = redactURL(raw.slice(start, end), this.redaction)
       if (kind.slot >= 0) this.values[kind.slot] = url
       out.json(textToJSON(url))
@@ -154,7 +156,7 @@ export class HeadFields {
       const text = Array.isArray(value) ? value.join(', ') : String(value)
       const { slot, isHidden, isURL } = this.make(name)
       const shown = isHidden ? redacted : isURL ? redactURL(text, this.redaction) : text
-      if (slot >= 0 && !isHidden) this.values[slot] = shown
+      if (slot >= 0 && (!isHidden || bodySlots.includes(slot))) this.values[slot] = isHidden ? text : shown
       json += `${json === '' ? '' : ','}${JSON.stringify(name)}:"${textToJSON(shown)}"`
     }
     out.json(json)

@@ -25,16 +25,26 @@ export interface CopiedHead {
 }
 
 export function snapshotOf(head: object): HeadSnapshot {
+  const copy = copyOf(head)
+  return { head, raw: rawOf(head, copy), copy }
+}
+
+/** What must be copied of a head; null for one that is as it was received. */
+export function copyOf(head: object): CopiedHead | null {
   if (head instanceof RequestHead || head instanceof ResponseHead) {
-    if (!head.isLineChanged && !head.isChanged) return { head, raw: head.raw, copy: null }
-    return { head, raw: '', copy: { ...head.toJSON(), headers: { ...head.headers } } }
+    if (!head.isLineChanged && !head.isChanged) return null
+    return { ...head.toJSON(), headers: { ...head.headers } }
   }
   const { headers } = head as { headers?: Fields }
   const fields = Object.fromEntries(
     Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
   )
-  return { head, raw: '', copy: { ...head, headers: fields } }
+  return { ...head, headers: fields }
 }
+
+/** @param copy what had to be copied of it */
+export const rawOf = (head: object, copy: CopiedHead | null): string =>
+  copy === null ? (head as RequestHead | ResponseHead).raw : ''
 
 /** What the snapshot of a request shows to a script. */
 export function requestView({ head, raw, copy }: HeadSnapshot): HTTPRequestHead {

@@ -17,6 +17,7 @@ export interface HeadText {
   readonly isASCII: boolean
   /** Members of the document, each with a comma in front: `url`, `user_agent`. Of requests only. */
   readonly more: string
+  readonly contentType: string
   readonly contentEncoding: string
   /** As the request says itself. */
   readonly traceId: string | undefined
@@ -38,6 +39,7 @@ export class HeadTexts {
   private readonly redaction: Redaction
   private readonly fields: HeadFields
   private readonly withFields: boolean
+  private readonly hidesType: boolean
   private readonly requests: (HeadText | undefined)[] = new Array(slots).fill(undefined)
   private readonly responses: (HeadText | undefined)[] = new Array(slots).fill(undefined)
   private misses = 0
@@ -46,6 +48,7 @@ export class HeadTexts {
     this.redaction = redaction
     this.fields = new HeadFields(redaction)
     this.withFields = withFields
+    this.hidesType = redaction.hidesField('content-type')
   }
 
   /**
@@ -73,8 +76,7 @@ export class HeadTexts {
     const { all } = out
     out.all = 0
     this.writeCommon(head, out)
-    const { contentEncoding } = this.fields
-    const text = textOf(raw, false, '', contentEncoding, null)
+    const text = this.textOf(raw, false, '', null)
     return this.learn(this.responses, text, start, all, out)
   }
 
@@ -101,14 +103,14 @@ export class HeadTexts {
     const target = targetOf(head)
     if (target.method !== '') out.json(`"method":"${textToJSON(target.method)}",`)
     this.writeCommon(head, out)
-    const { requestId, referrer, userAgent, traceparent, contentEncoding } = fields
+    const { requestId, referrer, userAgent, traceparent } = fields
     if (requestId !== '') out.json(`"id":"${textToJSON(requestId)}",`)
     if (referrer !== '') out.json(`"referrer":"${textToJSON(referrer)}",`)
     let more =
       target.target === '' ? '' : `,"url":{${urlJSON(target, fields.host, isSecure, this.redaction)}}`
     if (userAgent !== '') more += `,"user_agent":{"original":"${textToJSON(userAgent)}"}`
     const trace = traceparent === '' ? null : traceparentOf.exec(traceparent)
-    return textOf(head.raw, isSecure, more, contentEncoding, trace)
+    return this.textOf(head.raw, isSecure, more, trace)
   }
 
   /** What both have. */
@@ -120,27 +122,25 @@ export class HeadTexts {
     if (hasFields && this.withFields) out.json('},')
     else out.at = at
     const { contentType } = this.fields
-    const type = contentType === '' ? '' : mediaTypeOf(contentType).name
+    const type = contentType === '' || this.hidesType ? '' : mediaTypeOf(contentType).name
     if (type !== '') out.json(`"mime_type":"${textToJSON(type)}",`)
   }
-}
 
-const textOf = (
-  raw: string,
-  isSecure: boolean,
-  more: string,
-  contentEncoding: string,
-  trace: RegExpExecArray | null,
-): HeadText => ({
-  raw,
-  isSecure,
-  members: null,
-  isASCII: true,
-  more,
-  contentEncoding,
-  traceId: trace?.[1],
-  spanId: trace?.[2],
-})
+  private textOf(raw: string, isSecure: boolean, more: string, trace: RegExpExecArray | null): HeadText {
+    const { contentType, contentEncoding } = this.fields
+    return {
+      raw,
+      isSecure,
+      members: null,
+      isASCII: true,
+      more,
+      contentType,
+      contentEncoding,
+      traceId: trace?.[1],
+      spanId: trace?.[2],
+    }
+  }
+}
 
 function again(known: HeadText, out: JSONWriter): HeadText {
   out.bytes(known.members as Buffer, known.isASCII ? 0 : 0x80)

@@ -2,20 +2,20 @@
 
 import type { Buffer } from 'node:buffer'
 import { type BytesReader, type BytesWriter, roomFor } from '../../../runtime/pool/packed-bytes.ts'
-import type { ExchangeRecord, HeadRecord, MadeHead, MessageRecord } from './exchange-record.ts'
+import type { ExchangeRecord, MadeHead, MessageRecord } from './exchange-record.ts'
 
 /** What is there, in the first byte of a record. */
 const Has = { response: 1, ends: 2, security: 4, upstream: 8, trace: 16, place: 32, fault: 64, fields: 128 }
 /** Likewise of a message. */
-const HasOf = { made: 1, http10: 2, body: 4, cut: 8, type: 16, packing: 32 }
+const HasOf = { made: 1, http10: 2, body: 4, cut: 8, shown: 16, packing: 32 }
 
 /** Numbers of a record and of its messages, with lengths: more than they take. */
 const fixedBytes = 192
 
 /** Bytes that a record takes at most. */
 export function recordRoom(record: ExchangeRecord): number {
-  const { id, ends, upstream, request, response, traceparent, place, error, reason, blame, fields } = record
-  let room = fixedBytes + 3 * (id.length + traceparent.length + fields.length) + messageRoom(request)
+  const { ends, upstream, request, response, traceparent, place, error, reason, blame, fields } = record
+  let room = fixedBytes + 3 * (traceparent.length + fields.length) + messageRoom(request)
   if (response !== null) room += messageRoom(response)
   if (ends !== null) room += ends.length
   if (upstream !== null) room += roomFor(upstream.host) + roomFor(upstream.address)
@@ -35,10 +35,9 @@ function jsonOf(made: MadeHead): string {
   return json
 }
 
-function messageRoom({ head, contentType, packing, body }: MessageRecord): number {
-  let room = head.raw.length + packing.length * 3
-  if (head.made !== null) room += roomFor(jsonOf(head.made))
-  if (contentType !== null) room += 3 * contentType.length
+function messageRoom({ raw, made, packing, body }: MessageRecord): number {
+  let room = raw.length + packing.length * 3
+  if (made !== null) room += roomFor(jsonOf(made))
   return body === null ? room : room + body.length
 }
 
@@ -55,7 +54,6 @@ export function writeRecord(record: ExchangeRecord, out: BytesWriter): void {
       (error === '' && record.blame === '' ? 0 : Has.fault) |
       (fields === '' ? 0 : Has.fields),
   )
-  out.text(record.id)
   out.number(record.startMs)
   out.number(record.durationMs)
   out.number(record.status)
@@ -77,24 +75,23 @@ export function writeRecord(record: ExchangeRecord, out: BytesWriter): void {
   if (response !== null) writeMessage(response, out)
 }
 
-function writeMessage({ head, bytes, contentType, packing, body }: MessageRecord, out: BytesWriter): void {
-  const { made } = head
+function writeMessage(message: MessageRecord, out: BytesWriter): void {
+  const { made, packing, body } = message
   out.byte(
     (made === null ? 0 : HasOf.made) |
-      (head.isHTTP10 ? HasOf.http10 : 0) |
+      (message.isHTTP10 ? HasOf.http10 : 0) |
       (body === null ? 0 : HasOf.body) |
       (body?.isCut ? HasOf.cut : 0) |
-      (contentType === null ? 0 : HasOf.type) |
+      (message.showsBody ? HasOf.shown : 0) |
       (packing === '' ? 0 : HasOf.packing),
   )
-  out.number(bytes)
+  out.number(message.bytes)
   if (made === null) {
-    out.latin1(head.raw)
-    out.count(head.lineEnd)
-    out.count(head.firstEnd)
-    out.count(head.secondEnd)
+    out.latin1(message.raw)
+    out.count(message.lineEnd)
+    out.count(message.firstEnd)
+    out.count(message.secondEnd)
   } else out.text(jsonOf(made))
-  if (contentType !== null) out.text(contentType)
   if (packing !== '') out.text(packing)
   if (body !== null) out.bytes(body.buffer, body.length)
 }
@@ -102,7 +99,6 @@ function writeMessage({ head, bytes, contentType, packing, body }: MessageRecord
 /** Reads what `writeRecord` wrote. Bodies are views of the memory. */
 export function readRecord(from: BytesReader): ExchangeRecord {
   const has = from.byte()
-  const id = from.text()
   const startMs = from.number()
   const durationMs = from.number()
   const status = from.number()
@@ -112,7 +108,6 @@ export function readRecord(from: BytesReader): ExchangeRecord {
   const place = has & Has.place ? from.text() : undefined
   const isFault = (has & Has.fault) !== 0
   return {
-    id,
     startMs,
     durationMs,
     status,
@@ -133,11 +128,20 @@ export function readRecord(from: BytesReader): ExchangeRecord {
 function readMessage(from: BytesReader): MessageRecord {
   const has = from.byte()
   const bytes = from.number()
-  const head = readHead(from, (has & HasOf.made) !== 0, (has & HasOf.http10) !== 0)
-  const contentType = has & HasOf.type ? from.text() : null
-  const packing = has & HasOf.packing ? from.text() : ''
-  const body = has & HasOf.body ? bodyOf(from.bytes(), (has & HasOf.cut) !== 0) : null
-  return { head, bytes, contentType, packing, body }
+  const isMade = (has & HasOf.made) !== 0
+  const raw = isMade ? '' : from.text()
+  return {
+    raw,
+    lineEnd: isMade ? 0 : from.count(),
+    firstEnd: isMade ? 0 : from.count(),
+    secondEnd: isMade ? 0 : from.count(),
+    isHTTP10: (has & HasOf.http10) !== 0,
+    made: isMade ? (JSON.parse(from.text()) as MadeHead) : null,
+    bytes,
+    showsBody: (has & HasOf.shown) !== 0,
+    packing: has & HasOf.packing ? from.text() : '',
+    body: has & HasOf.body ? bodyOf(from.bytes(), (has & HasOf.cut) !== 0) : null,
+  }
 }
 
 const bodyOf = (buffer: Buffer, isCut: boolean): MessageRecord['body'] => ({
@@ -145,19 +149,3 @@ const bodyOf = (buffer: Buffer, isCut: boolean): MessageRecord['body'] => ({
   length: buffer.length,
   isCut,
 })
-
-function readHead(from: BytesReader, isMade: boolean, isHTTP10: boolean): HeadRecord {
-  if (isMade) {
-    const made = JSON.parse(from.text()) as MadeHead
-    return { raw: '', lineEnd: 0, firstEnd: 0, secondEnd: 0, isHTTP10, made }
-  }
-  const raw = from.text()
-  return {
-    raw,
-    lineEnd: from.count(),
-    firstEnd: from.count(),
-    secondEnd: from.count(),
-    isHTTP10,
-    made: null,
-  }
-}

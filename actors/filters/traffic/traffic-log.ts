@@ -1,13 +1,11 @@
 import { TrafficError } from '../../../runtime/errors.ts'
 import { show } from '../../../runtime/options.ts'
 import { turn } from '../../../runtime/turn.ts'
-import { tracedPlace } from '../../message-spans.ts'
 import type { HTTPRequestHead, HTTPResponseHead } from '../../script/types.ts'
 import { isThenable } from '../promise.ts'
 import { type DocumentForm, DocumentRenderer } from './document-renderer.ts'
 import { nextEventId } from './event-id.ts'
 import type { Exchange, ExchangeLog } from './exchange.ts'
-import { type ExchangeRecord, recordOf } from './exchange-record.ts'
 import { requestView, responseView } from './head-snapshot.ts'
 import type { LogSettings } from './log-options.ts'
 import type { Outlet } from './outlet.ts'
@@ -35,7 +33,6 @@ export class TrafficLog implements ExchangeLog {
   private readonly form: DocumentForm
   /** Made for an outlet that takes documents alone. */
   private renderer: DocumentRenderer | null = null
-  private readonly unpacks: boolean
   private readonly name: string
 
   constructor(settings: LogSettings, outlet: Outlet, name: string, thread: number) {
@@ -44,7 +41,6 @@ export class TrafficLog implements ExchangeLog {
     this.settings = settings
     this.outlet = outlet
     this.name = name
-    this.unpacks = bodies?.decompress === true
     this.form = { document: { dataset, namespace, service, headers }, redact, reveal, bodies, thread }
     // Found out now, when the script is read, rather than with the first exchange.
     checkRules(redact)
@@ -64,12 +60,9 @@ export class TrafficLog implements ExchangeLog {
       exchange.release()
       return
     }
-    const { pipeline } = exchange
-    const fields = this.fieldsOf(exchange)
-    const place = tracedPlace(pipeline)
-    const record = recordOf(exchange, { id: nextEventId(), place, fields, unpacks: this.unpacks })
-    if (this.outlet.note(record, this.form)) exchange.release()
-    else this.render(record, exchange)
+    exchange.complete(this.fieldsOf(exchange))
+    if (this.outlet.note(exchange, this.form)) exchange.release()
+    else this.render(exchange)
   }
 
   private wants(exchange: Exchange): boolean {
@@ -114,18 +107,18 @@ export class TrafficLog implements ExchangeLog {
   }
 
   /** Makes the document here, for an outlet that takes no records. */
-  private render(record: ExchangeRecord, exchange: Exchange): void {
+  private render(exchange: Exchange): void {
     this.renderer ??= new DocumentRenderer(this.form)
-    if (this.renderer.mustUnpack(record)) {
-      this.renderLater(this.renderer, record, exchange)
+    if (this.renderer.mustUnpack(exchange)) {
+      this.renderLater(this.renderer, exchange)
       return
     }
-    const entry = this.renderer.render(record)
+    const entry = this.renderer.render(exchange, nextEventId())
     exchange.release()
     this.outlet.write(entry, exchange.pipeline)
   }
 
-  private renderLater(renderer: DocumentRenderer, record: ExchangeRecord, exchange: Exchange): void {
+  private renderLater(renderer: DocumentRenderer, exchange: Exchange): void {
     const { pipeline } = exchange
     const { program } = pipeline.session
     const { edge } = this.outlet
@@ -133,12 +126,12 @@ export class TrafficLog implements ExchangeLog {
     program.entered(exchange)
     edge.accepted++
     edge.inFlight++
-    void renderer.unpack(record).then(contents => {
+    void renderer.unpack(exchange).then(contents => {
       edge.accepted--
       edge.inFlight--
       turn.begin(null)
       try {
-        const entry = renderer.render(record, contents)
+        const entry = renderer.render(exchange, nextEventId(), contents)
         exchange.release()
         this.outlet.write(entry, pipeline)
       } finally {
@@ -151,8 +144,8 @@ export class TrafficLog implements ExchangeLog {
 
 function viewOf({ request, response, status, durationMs, error }: Exchange): LoggedExchange {
   return {
-    request: requestView(request.snapshot),
-    response: response === null ? undefined : responseView(response.snapshot),
+    request: requestView(request),
+    response: response === null ? undefined : responseView(response),
     status: status === 0 ? undefined : status,
     durationMs,
     error,

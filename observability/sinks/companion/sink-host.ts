@@ -1,4 +1,6 @@
+import type { Contents } from '../../../actors/filters/traffic/document.ts'
 import { type DocumentForm, DocumentRenderer } from '../../../actors/filters/traffic/document-renderer.ts'
+import { nextEventId } from '../../../actors/filters/traffic/event-id.ts'
 import type { ExchangeRecord } from '../../../actors/filters/traffic/exchange-record.ts'
 import type { SinkEntry, SinkOutcome } from '../../../actors/sink.ts'
 import { after, every } from '../../../runtime/clock.ts'
@@ -105,7 +107,7 @@ export class SinkHost implements EntryTaker {
     const found = this.forms.get(form)
     if (found === undefined) return
     const { hosted, renderer } = found
-    if (record === undefined) this.refuse(found, '', bytes, fault)
+    if (record === undefined) this.refuse(found, bytes, fault)
     else if (renderer.mustUnpack(record)) hosted.waitFor(this.renderLater(found, record, bytes))
     else this.render(found, record, bytes)
   }
@@ -117,18 +119,13 @@ export class SinkHost implements EntryTaker {
     this.reportSoon()
   }
 
-  private render(
-    form: Form,
-    record: ExchangeRecord,
-    bytes: number,
-    contents?: Parameters<DocumentRenderer['render']>[1],
-  ): void {
+  private render(form: Form, record: ExchangeRecord, bytes: number, contents?: Contents): void {
     const { hosted, renderer, settled } = form
     let entry: SinkEntry
     try {
-      entry = renderer.render(record, contents)
+      entry = renderer.render(record, nextEventId(), contents)
     } catch (error) {
-      this.refuse(form, record.id, bytes, error)
+      this.refuse(form, bytes, error)
       return
     }
     hosted.took(bytes)
@@ -136,10 +133,10 @@ export class SinkHost implements EntryTaker {
   }
 
   /** One that cannot be written is put aside, and those behind it are written. */
-  private refuse({ hosted, settled }: Form, id: string, bytes: number, fault: unknown): void {
+  private refuse({ hosted, settled }: Form, bytes: number, fault: unknown): void {
     hosted.took(bytes)
     const reason = `no document can be made of it: ${(fault as Error).message}`
-    hosted.sink.refuse({ id, timeMs: 0, json: '' }, reason, settled)
+    hosted.sink.refuse({ id: nextEventId(), timeMs: 0, json: '' }, reason, settled)
   }
 
   entry(sink: number, bytes: number, number: number, entry: SinkEntry, reason: string | undefined): void {

@@ -177,6 +177,20 @@ test('a body that cannot be looked through is not shown when there is something 
   t.is(packed.http.request.body.omitted, 'redaction')
 })
 
+test('a type that is hidden itself still says what is to be hidden in the body', async t => {
+  for (const type of [json, 'CONTENT-TYPE:\tapplication/json']) {
+    const { http } = await logged(
+      t,
+      { bodies: true, redact: ['pin', 'content-type'] },
+      '{"a":"b","pin":1}',
+      type,
+    )
+    t.is(http.request.headers['content-type'], '[redacted]')
+    t.is(http.request.mime_type, undefined)
+    t.deepEqual(JSON.parse(http.request.body.content), { a: 'b', pin: '[redacted]' })
+  }
+})
+
 test('uploads and downloads of 8 MiB in chunks are recorded in the memory of the limit', async t => {
   const size = 8 * 1024 * 1024
   const upstream = await Upstream.start(t, async connection => {
