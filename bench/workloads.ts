@@ -1,5 +1,6 @@
 import { jsonLoad } from './harness/json-load.ts'
 import { hostsOfLoad } from './harness/many-hosts.ts'
+import { thinkTime } from './harness/think-time.ts'
 import { JSON_BODY, LARGE_BYTES, rewriteJSON, SMALL_BODY, TEXT_BODY } from './peers/bodies.ts'
 import * as configs from './peers/configs.ts'
 import type { Plan } from './peers/start.ts'
@@ -64,6 +65,19 @@ const node = (role: string): Plan => ({ kind: 'node', role })
 const small = { path: '/', bodyBytes: SMALL_BODY.length } as const
 const cpu = (ratioAtMost: number): Target => ({ metric: 'cpuUs', text: 'CPU per request', ratioAtMost })
 
+/** A traffic log, and the proxy without. */
+const logged = {
+  path: '/json',
+  bodyBytes: JSON_BODY.length,
+  collector: true,
+  warmUpSeconds: 10,
+  base: 'sluice',
+  servers: {
+    sluice: { kind: 'sluice', script: 'proxy.ts', transport: 'auto' },
+    'sluice-log': { kind: 'sluice', script: 'log-elasticsearch.ts', transport: 'auto' },
+  },
+} satisfies Partial<Workload>
+
 export const WORKLOADS: readonly Workload[] = [
   {
     name: 'proxy',
@@ -124,17 +138,10 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: 'log-elasticsearch',
-    title: 'Proxy that writes each exchange, with 1 KiB of JSON each way, to Elasticsearch',
-    path: '/json',
-    bodyBytes: JSON_BODY.length,
-    lua: jsonLoad,
-    collector: true,
-    warmUpSeconds: 10,
-    base: 'sluice',
-    servers: {
-      sluice: { kind: 'sluice', script: 'proxy.ts', transport: 'auto' },
-      'sluice-log': { kind: 'sluice', script: 'log-elasticsearch.ts', transport: 'auto' },
-    },
+    title: 'Proxy that writes each exchange, with 1 KiB of JSON each way, to Elasticsearch: both at one rate',
+    ...logged,
+    lua: jsonLoad + thinkTime(6),
+    roundsTimes: 3,
     targets: [
       {
         metric: 'threadCpuUs',
@@ -143,6 +150,13 @@ export const WORKLOADS: readonly Workload[] = [
         server: 'sluice-log',
       },
     ],
+  },
+  {
+    name: 'log-elasticsearch-limit',
+    title: 'The same, as fast as each of them goes',
+    ...logged,
+    lua: jsonLoad,
+    targets: [],
   },
   {
     name: 'trace',
