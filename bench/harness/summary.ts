@@ -66,7 +66,9 @@ export function paired(
 
 /** Each target of the workload for each way Sluice ran. A server that erred does not pass, however fast it was. */
 export function judge(workload: Workload, samples: SamplesByServer): Verdict[] {
-  const ours = Object.keys(workload.servers).filter(name => workload.servers[name]?.kind === 'sluice')
+  const ours = Object.keys(workload.servers).filter(
+    name => workload.servers[name]?.kind === 'sluice' && name !== workload.base,
+  )
   return ours.flatMap(server =>
     workload.targets
       .filter(target => target.server === undefined || target.server === server)
