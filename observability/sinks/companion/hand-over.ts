@@ -9,7 +9,7 @@ import { BytesWriter } from '../../../runtime/pool/packed-bytes.ts'
  */
 const gatheredBytes = 256 * 1024
 /** So long at most it is gathered. */
-const gatheredMs = 5
+const gatheredMs = 20
 /** Less than this is copied out, and the memory kept: an exchange now and then does not cost 256 KiB each time. */
 const littleBytes = 64 * 1024
 /**

@@ -13,7 +13,7 @@ import { type EntryTaker, readEntries } from './entry-bytes.ts'
 import type { FromCompanion, Run, SinkReport, Tally, ToCompanion } from './protocol.ts'
 
 /** So long at most outcomes are gathered that nobody waits for: each report costs the traffic some microseconds. */
-const reportMs = 10
+const reportMs = 50
 /** How often the state of sinks is looked at that settle nothing. */
 const lookMs = 250
 
