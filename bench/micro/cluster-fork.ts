@@ -115,6 +115,18 @@ const scripts = {
     ),
 }
 
+const answers = (pipeline: typeof log | typeof durable) =>
+  sluice()
+    .pipeline('log', pipeline)
+    .listen(8000)
+    .demuxHTTP()
+    .to($ =>
+      $.muxHTTP(() => 'origin')
+        .to($ => $.connect('127.0.0.1:8080'))
+        .fork()
+        .to('log'),
+    )
+
 const reading = (change: (headers: { [name: string]: unknown }) => void, isForked: boolean) => {
   const start = sluice().pipeline('log', log).listen(8000).demuxHTTP()
   return start.to($ => {
@@ -154,6 +166,8 @@ const cases: Case[] = [
   { name: 'read, fork 64', script: reading(read, true), perTurn: 64, base: 7 },
   { name: 'change 64', script: reading(change, false), perTurn: 64, base: 9 },
   { name: 'change, fork 64', script: reading(change, true), perTurn: 64, base: 9 },
+  { name: 'answer fork 64', script: answers(log), perTurn: 64, base: 2 },
+  { name: 'answer durable 64', script: answers(durable), perTurn: 64, base: 2 },
 ]
 
 interface Running extends Case {
