@@ -92,8 +92,16 @@ function wireHead(head: object): unknown {
     const { lines } = head
     if (lines !== undefined) return lines
   }
+  if (isBare(head)) return null
   const copy = plainCopy(head)
   return typeof copy === 'string' ? ` ${copy}` : copy
+}
+
+/** An object with nothing in it, as bytes without a protocol have it: nothing stands for it, which costs nothing to write. */
+function isBare(head: object): boolean {
+  if (head === null || Object.getPrototypeOf(head) !== Object.prototype) return false
+  for (const _name in head) return false
+  return true
 }
 
 /** The head of a message that came. */
@@ -116,7 +124,9 @@ export function toWire(message: Message): WireMessage {
 
 export function fromWire([head, body, tail, payload, trace]: WireMessage): Message {
   const data =
-    body === null ? undefined : Data.over(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
+    body === null
+      ? undefined
+      : Data.over(body instanceof Buffer ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength))
   const message = new Message(headOf(head), data, (tail as object | null) ?? undefined, payload ?? undefined)
   message.trace = trace
   return message
