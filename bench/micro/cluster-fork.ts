@@ -19,6 +19,7 @@ import { DurableStreams } from '../../cluster/durable/durable-streams.ts'
 import { wireVersions } from '../../cluster/membership/member.ts'
 import { noLog } from '../../runtime/log.ts'
 import { type MemoryConnection, MemoryTransport } from '../harness/memory-transport.ts'
+import { installPromptClock } from '../harness/prompt-clock.ts'
 
 /** Counts what it is given, and answers with credit for all that was sent when it is asked to. */
 class NullBus {
@@ -69,6 +70,9 @@ class NullBus {
     this.hear?.(encodeFrame([FrameKind.credit, flow, [[index, messages, 0, 0, bytes, messages]]]))
   }
 }
+
+// Frames are gathered for 8 ms, and go in the round that brings what is in them.
+installPromptClock(10)
 
 const body = 'x'.repeat(128)
 const requestOf = (i: number): Buffer =>

@@ -15,6 +15,7 @@ import { threadSubject } from '../../cluster/delivery/subjects.ts'
 import { wireVersions } from '../../cluster/membership/member.ts'
 import { noLog } from '../../runtime/log.ts'
 import { MemoryTransport } from '../harness/memory-transport.ts'
+import { installPromptClock } from '../harness/prompt-clock.ts'
 
 /** Hands over what is published when it is asked to. */
 class HeldBus {
@@ -45,6 +46,9 @@ class HeldBus {
     for (const [subject, payload] of held) this.handlers.get(subject)?.({ payload })
   }
 }
+
+// Frames are gathered for 8 ms, and go in the round that brings what is in them.
+installPromptClock(10)
 
 let count = 0
 const log = { placement: 'cluster', role: 'log', key: () => String(count++ & 63) } as const
