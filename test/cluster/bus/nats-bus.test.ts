@@ -96,6 +96,24 @@ test('what a user may not store fails at once, and names it', async t => {
   await closed
 })
 
+test('large messages arrive whole, and in the order in which they were sent among small ones', async t => {
+  const server = await startNatsServer(t)
+  const [from, to] = [await connectBus(t, server.url), await connectBus(t, server.url)]
+  const got = new Occurrences<Uint8Array>()
+  to.subscribe('mixed', ({ payload }) => got.add(Uint8Array.from(payload)))
+  await to.flush()
+  const sizes = [3, 65_536, 0, 65_535, 300_000, 7, from.maxPayload, 1, 65_537, 65_536]
+  const sent = sizes.map((size, i) => new Uint8Array(size).fill(i + 1))
+  for (const payload of sent) t.true(from.publish('mixed', payload))
+  for (const payload of sent) t.true(Buffer.from(payload).equals(await got.next()))
+  const large = new Uint8Array(100_000)
+  for (const subject of ['', 'a b', 'a\r\nPUB b 0'])
+    t.throws(() => from.publish(subject, large), { code: 'ClusterError' })
+  t.throws(() => from.publish('mixed', new Uint8Array(from.maxPayload + 1)), { code: 'ClusterError' })
+  await from.close()
+  t.false(from.publish('mixed', large))
+})
+
 test('an answer of a stream that comes after the deadline is taken for no other', async t => {
   const server = await startNatsServer(t)
   const bus = await connectBus(t, server.url)
