@@ -8,6 +8,7 @@ import { TrafficError } from '../../runtime/errors.ts'
 import type { Stored, StreamPublishOptions } from './bus.ts'
 import { busError, notConnected } from './nats-errors.ts'
 import type { NatsParts } from './nats-feed.ts'
+import { sendLarge } from './nats-large.ts'
 import { natsHeaders } from './nats-message.ts'
 
 /** One that has no answer yet. */
@@ -60,7 +61,12 @@ export class NatsPublications {
     try {
       if (!this.parts.bus.isConnected) throw notConnected(doing)
       const reply = `${this.inboxNow().prefix}${number}`
-      this.parts.connection.publish(subject, payload, { reply, headers: headersOf(options) })
+      const headers = headersOf(options)
+      const { connection } = this.parts
+      const isSent =
+        headers instanceof PlainHeaders &&
+        sendLarge(connection, { subject, payload, reply, headers: headers.encode() })
+      if (!isSent) connection.publish(subject, payload, { reply, headers: headers as MsgHdrs })
     } catch (error) {
       fail(error)
     }
@@ -130,9 +136,9 @@ function storedOf({ data, headers }: Msg, subject: string): Stored {
 }
 
 /** Ids of our own are plain; what somebody else's name is part of is checked by the client. */
-function headersOf({ id, headers }: StreamPublishOptions): MsgHdrs {
+function headersOf({ id, headers }: StreamPublishOptions): PlainHeaders | MsgHdrs {
   if (headers === undefined && /^[!-~]+$/.test(id))
-    return new PlainHeaders(`NATS/1.0\r\n${messageId}: ${id}\r\n\r\n`) as Partial<MsgHdrs> as MsgHdrs
+    return new PlainHeaders(`NATS/1.0\r\n${messageId}: ${id}\r\n\r\n`)
   const all = natsHeaders(headers ?? {})
   all.set(messageId, id)
   return all

@@ -140,15 +140,17 @@ test('a user who may hear no answers learns at once that nothing can be stored',
     })
 })
 
-test('ids and headers that are no plain text are kept as they are', async t => {
+test('what is large, and ids and headers that are no plain text, are stored as they are', async t => {
   const server = await startNatsServer(t)
   const bus = await connectBus(t, server.url)
   await bus.streams.ensure({ name: 'kept', ...storeOptions, replicas: 1 })
   for (const [index, id] of ['plain-1', 'of pipeline ü 1'].entries()) {
     const sequence = index * 2 + 1
     const given = { id, deadlineMs: 5_000 }
+    const large = Buffer.alloc(100_000, id)
     for (const isDuplicate of [false, true])
-      t.deepEqual(await bus.streams.publish('kept.a', bytes('x'), given), { sequence, isDuplicate })
+      t.deepEqual(await bus.streams.publish('kept.a', large, given), { sequence, isDuplicate })
+    t.true(large.equals((await bus.streams.get('kept', sequence))?.payload ?? bytes('')))
     await bus.streams.publish('kept.a', bytes('x'), { ...given, id: `${id}b`, headers: { 'X-Two': '2' } })
     t.is((await bus.streams.get('kept', sequence))?.headers?.['Nats-Msg-Id'], id)
     t.is((await bus.streams.get('kept', sequence + 1))?.headers?.['X-Two'], '2')
