@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { parsePlainHead, RequestHead, ResponseHead } from '../../runtime/codec/http1/index.ts'
+import { parsePlainHead, plainLines, RequestHead, ResponseHead } from '../../runtime/codec/http1/index.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import { Data, Message } from '../../runtime/event.ts'
 import type { TraceCarrier } from '../../runtime/trace/trace-context.ts'
@@ -8,8 +8,8 @@ import type { TraceCarrier } from '../../runtime/trace/trace-context.ts'
  * A message as plain data, the same between threads and between nodes: head, body, tail, payload, and where in a trace
  * it stands, if it does.
  *
- * A head of HTTP/1 that nobody has changed travels as the text of its lines, which costs a fifth of writing out its
- * fields, and is only read at its host. Behind a space, which no head begins with, is a head that is itself a text.
+ * A head of HTTP/1 travels as the text of its lines, which costs a fifth of writing out its fields when nobody has
+ * changed it and a third else, and is only read at its host; one that no lines say all of, as a copy of its fields. Behind a space, which no head begins with, is a head that is itself a text.
  */
 export type WireMessage = readonly [
   head: unknown,
@@ -89,11 +89,19 @@ export class SentHead {
 function wireHead(head: object): unknown {
   if (head instanceof SentHead) return head.wire
   if (head instanceof RequestHead || head instanceof ResponseHead) {
-    const { lines } = head
+    const lines = head.lines ?? plainLines(head)
     if (lines !== undefined) return lines
   }
+  if (isBare(head)) return null
   const copy = plainCopy(head)
   return typeof copy === 'string' ? ` ${copy}` : copy
+}
+
+/** An object with nothing in it, as bytes without a protocol have it: nothing stands for it, which costs nothing to write. */
+function isBare(head: object): boolean {
+  if (head === null || Object.getPrototypeOf(head) !== Object.prototype) return false
+  for (const _name in head) return false
+  return true
 }
 
 /** The head of a message that came. */
@@ -116,7 +124,9 @@ export function toWire(message: Message): WireMessage {
 
 export function fromWire([head, body, tail, payload, trace]: WireMessage): Message {
   const data =
-    body === null ? undefined : Data.over(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
+    body === null
+      ? undefined
+      : Data.over(body instanceof Buffer ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength))
   const message = new Message(headOf(head), data, (tail as object | null) ?? undefined, payload ?? undefined)
   message.trace = trace
   return message

@@ -156,7 +156,14 @@ export class SharedActor implements Source, EventPort, Listener {
 
   accept(work: Work): void {
     if (this.isEnding) work.returned()
-    else {
+    else if (this.waiting.length === 0 && this.isReady) {
+      // Most find nobody before them, and an array that is filled and emptied for each costs as much as what is done.
+      const message = work.message()
+      if (message === undefined) return
+      this.isAlone = false
+      this.give(work, message, false)
+      this.goOn()
+    } else {
       if (this.waiting.push(work) === 1) this.waitingSinceMs = turn.nowMs()
       this.goOn()
     }
@@ -179,7 +186,7 @@ export class SharedActor implements Source, EventPort, Listener {
 
   private goOn(): void {
     while (this.isReady) {
-      const next = this.waiting.shift()
+      const next = this.waiting.length === 0 ? undefined : this.waiting.shift()
       if (next === undefined) {
         if (this.isEnding) this.finish()
         return

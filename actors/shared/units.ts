@@ -21,7 +21,7 @@ export class Units {
 
   /** A message has come out: gives how many it answers, 0 when nobody waits for one. */
   take(): number {
-    const size = this.sizes.shift() ?? 0
+    const size = this.sizes.length === 0 ? 0 : (this.sizes.shift() as number)
     for (const joiner of this.joiners) joiner.retreat(1)
     return size
   }

@@ -19,6 +19,7 @@ import { DurableStreams } from '../../cluster/durable/durable-streams.ts'
 import { wireVersions } from '../../cluster/membership/member.ts'
 import { noLog } from '../../runtime/log.ts'
 import { type MemoryConnection, MemoryTransport } from '../harness/memory-transport.ts'
+import { installPromptClock } from '../harness/prompt-clock.ts'
 
 /** Counts what it is given, and answers with credit for all that was sent when it is asked to. */
 class NullBus {
@@ -70,6 +71,9 @@ class NullBus {
   }
 }
 
+// Frames are gathered for 8 ms, and go in the round that brings what is in them.
+installPromptClock(10)
+
 const body = 'x'.repeat(128)
 const requestOf = (i: number): Buffer =>
   Buffer.from(
@@ -115,6 +119,18 @@ const scripts = {
     ),
 }
 
+const answers = (pipeline: typeof log | typeof durable) =>
+  sluice()
+    .pipeline('log', pipeline)
+    .listen(8000)
+    .demuxHTTP()
+    .to($ =>
+      $.muxHTTP(() => 'origin')
+        .to($ => $.connect('127.0.0.1:8080'))
+        .fork()
+        .to('log'),
+    )
+
 const reading = (change: (headers: { [name: string]: unknown }) => void, isForked: boolean) => {
   const start = sluice().pipeline('log', log).listen(8000).demuxHTTP()
   return start.to($ => {
@@ -154,6 +170,8 @@ const cases: Case[] = [
   { name: 'read, fork 64', script: reading(read, true), perTurn: 64, base: 7 },
   { name: 'change 64', script: reading(change, false), perTurn: 64, base: 9 },
   { name: 'change, fork 64', script: reading(change, true), perTurn: 64, base: 9 },
+  { name: 'answer fork 64', script: answers(log), perTurn: 64, base: 2 },
+  { name: 'answer durable 64', script: answers(durable), perTurn: 64, base: 2 },
 ]
 
 interface Running extends Case {

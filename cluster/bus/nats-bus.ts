@@ -25,7 +25,9 @@ import type {
 import { openBucket } from './nats-bucket.ts'
 import { busError, notConnected } from './nats-errors.ts'
 import type { NatsParts } from './nats-feed.ts'
+import { sendLarge } from './nats-large.ts'
 import { NatsMessage, natsHeaders } from './nats-message.ts'
+import { NatsPublications } from './nats-publications.ts'
 import { connectionOptions, type NatsSettings } from './nats-settings.ts'
 import { NatsStreams } from './nats-streams.ts'
 import { OpenCalls } from './open-calls.ts'
@@ -96,13 +98,15 @@ class NatsBus implements Bus {
   private readonly log: Logger
   private readonly window: SentWindow
   private readonly calls = new OpenCalls()
+  private readonly publications: NatsPublications
   private readonly listeners = new Set<(state: BusState) => void>()
 
   constructor(connection: NatsConnection, options: NatsBusOptions) {
     this.connection = connection
     this.log = options.log
     this.window = new SentWindow(options.maxUnseenBytes ?? defaults.maxUnseenBytes, () => connection.flush())
-    this.streams = new NatsStreams(this.parts)
+    this.publications = new NatsPublications(this.parts)
+    this.streams = new NatsStreams(this.parts, this.publications)
     void this.follow()
   }
 
@@ -127,8 +131,9 @@ class NatsBus implements Bus {
   publish(subject: string, payload: Uint8Array, options?: PublishOptions): boolean {
     if (!this.isConnected || !this.window.hasRoom(payload.length)) return false
     try {
-      if (options === undefined) this.connection.publish(subject, payload)
-      else {
+      if (options === undefined) {
+        if (!sendLarge(this.connection, { subject, payload })) this.connection.publish(subject, payload)
+      } else {
         const { reply, headers } = options
         this.connection.publish(subject, payload, {
           ...(reply === undefined ? undefined : { reply }),
@@ -245,6 +250,7 @@ class NatsBus implements Bus {
           break
         case 'error':
           this.log.warn(`NATS says: ${status.error.message}`, { code: 'ClusterError', source: 'cluster' })
+          this.publications.forbidden(status.error)
           break
         default:
       }

@@ -30,7 +30,8 @@ import type {
 import { NatsConsumption } from './nats-consumption.ts'
 import { busError, notConnected, streamCode, streamCodes } from './nats-errors.ts'
 import type { NatsParts } from './nats-feed.ts'
-import { natsHeaders, plainHeaders } from './nats-message.ts'
+import { plainHeaders } from './nats-message.ts'
+import type { NatsPublications } from './nats-publications.ts'
 
 /** For calls that manage streams; a cluster that is choosing a leader needs a moment. */
 const callMs = 5_000
@@ -54,11 +55,13 @@ const retentions = {
 
 export class NatsStreams implements Streams {
   private readonly parts: NatsParts
+  private readonly publications: NatsPublications
   private readonly client: JetStreamClient
   private manager: JetStreamManager | undefined
 
-  constructor(parts: NatsParts) {
+  constructor(parts: NatsParts, publications: NatsPublications) {
     this.parts = parts
+    this.publications = publications
     this.client = jetstream(parts.connection, { checkAPI: false, timeout: callMs })
   }
 
@@ -75,20 +78,8 @@ export class NatsStreams implements Streams {
     })
   }
 
-  async publish(subject: string, payload: Uint8Array, options: StreamPublishOptions): Promise<Stored> {
-    const doing = `cannot store in '${subject}'`
-    if (!this.parts.bus.isConnected) throw notConnected(doing)
-    try {
-      const publishing = this.client.publish(subject, payload, {
-        msgID: options.id,
-        timeout: options.deadlineMs,
-        ...(options.headers === undefined ? undefined : { headers: natsHeaders(options.headers) }),
-      })
-      const ack = await this.parts.calls.run(publishing)
-      return { sequence: ack.seq, isDuplicate: ack.duplicate }
-    } catch (error) {
-      throw busError(error, doing)
-    }
+  publish(subject: string, payload: Uint8Array, options: StreamPublishOptions): Promise<Stored> {
+    return this.publications.publish(subject, payload, options)
   }
 
   async consume(

@@ -14,6 +14,15 @@ export class OpenCalls {
     })
   }
 
+  /** One that sees to its answer itself is told by this when the connection breaks, until it is removed. */
+  add(fail: (error: TrafficError) => void): void {
+    this.open.add(fail)
+  }
+
+  remove(fail: (error: TrafficError) => void): void {
+    this.open.delete(fail)
+  }
+
   lost(): void {
     const open = [...this.open]
     this.open.clear()

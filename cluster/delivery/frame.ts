@@ -4,6 +4,7 @@ import { Packr, RESERVE_START_SPACE } from 'msgpackr'
 import type { WireMessage } from '../../actors/kernel/wire.ts'
 import { isWireMessage } from '../../actors/kernel/wire-check.ts'
 import { TrafficError } from '../../runtime/errors.ts'
+import { readPacked } from '../wire-reader.ts'
 import { WireWriter } from '../wire-writer.ts'
 
 /**
@@ -126,7 +127,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     )
   let frame: unknown
   try {
-    frame = packr.unpack(bytes.subarray(1))
+    frame = readPacked(bytes)
   } catch (error) {
     throw new TrafficError('ClusterError', 'what came is no frame', error)
   }

@@ -4,6 +4,7 @@ import { Packr } from 'msgpackr'
 import type { WireMessage } from '../../actors/kernel/wire.ts'
 import { isWireMessage } from '../../actors/kernel/wire-check.ts'
 import { TrafficError } from '../../runtime/errors.ts'
+import { readPacked } from '../wire-reader.ts'
 import { WireWriter } from '../wire-writer.ts'
 
 /** One event: its key, what it is, its own id if it has one, or where its parts are when it is too large for one message. */
@@ -50,7 +51,7 @@ export function decode(bytes: Uint8Array): unknown {
       `it has version ${bytes[0] ?? 'none'}, and this program reads ${batchVersion}`,
     )
   try {
-    return packr.unpack(bytes.subarray(1))
+    return readPacked(bytes)
   } catch (thrown) {
     throw unreadable(thrown)
   }

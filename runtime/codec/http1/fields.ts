@@ -96,7 +96,7 @@ export function lowerNameOf(spelling: string): string {
   return names.get(spelling) ?? learnName(spelling)
 }
 
-const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
+export const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
 
 /** One more field; one of the same name is joined with it. */
 export function addField(headers: Headers, name: string, value: string): void {

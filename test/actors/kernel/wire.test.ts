@@ -6,7 +6,7 @@ import { fromWire, plainCopy, SentHead, toWire, wireBytes } from '../../../actor
 import type { RequestHead } from '../../../runtime/codec/http1/index.ts'
 import { Data, Message } from '../../../runtime/event.ts'
 import { packFrame, unpackFrame } from '../../../runtime/pool/frame.ts'
-import { requestHead } from '../../runtime/codec/http1/support/recorder.ts'
+import { requestHead, responseHead } from '../../runtime/codec/http1/support/recorder.ts'
 
 const across = (value: unknown): unknown => unpackFrame(packFrame([value]))[0]
 
@@ -94,6 +94,91 @@ test('a decoded head that nobody has changed travels as its lines, and arrives a
   t.is(typeof wire[0], 'string')
   const back = fromWire(across(wire) as ReturnType<typeof toWire>)
   t.deepEqual(back.head, plainCopy(head))
+})
+
+const name = fc.oneof(
+  fc.constantFrom(
+    'host',
+    'x-a',
+    'set-cookie',
+    'cookie',
+    'connection',
+    'te',
+    'upgrade',
+    'X-Upper',
+    '',
+    '1',
+    'a b',
+  ),
+  fc.constantFrom('constructor', '__proto__', 'toString', 'a:b', 'a\r\nb', 'ü', '\ud800'),
+)
+const text = fc.oneof(
+  fc.string({ maxLength: 8 }),
+  fc.constantFrom(
+    ' a',
+    'a\t',
+    'a\r\nb: c',
+    'a\r',
+    '\n',
+    'ü€😀',
+    '\ud800',
+    ':',
+    'HTTP/1.1',
+    'GET /x HTTP/1.0',
+  ),
+)
+const value = fc.oneof(text, fc.array(text, { maxLength: 3 }), fc.integer(), fc.constantFrom(undefined, null))
+const whatever = fc.oneof(text, fc.integer({ min: -1, max: 1200 }), fc.constantFrom(undefined, null, 1.5))
+const property = fc.constantFrom('method', 'path', 'protocol', 'status', 'statusText')
+
+test('a changed head arrives as what a copy of it is, whatever a script has put in', t => {
+  let texts = 0
+  const changes = fc.array(fc.tuple(name, value), { maxLength: 4 })
+  const lines = fc.subarray(['Host: x', 'Via: 1', 'via: 2', 'Upgrade: h2c', 'Connection: upgrade', '2: b'])
+  const replaced = fc.option(fc.dictionary(name, value, { maxKeys: 3 }))
+  const ownLine = fc.option(fc.tuple(property, whatever))
+  fc.assert(
+    fc.property(
+      fc.boolean(),
+      lines,
+      changes,
+      ownLine,
+      replaced,
+      (isRequest, lines, changes, ownLine, replaced) => {
+        const head = isRequest
+          ? requestHead('GET /a?b HTTP/1.1', ...lines.filter(line => line !== 'Host: x'), 'Host: y')
+          : responseHead('HTTP/1.1 200 OK', ...lines)
+        const open = head as unknown as Record<string, unknown>
+        if (ownLine !== null) open[ownLine[0]] = ownLine[1]
+        if (replaced !== null) open.headers = replaced
+        for (const [name, value] of changes) (head.headers as Record<string, unknown>)[name] = value
+        const wire = toWire(new Message(head))
+        if (typeof wire[0] === 'string') texts++
+        const { head: back } = fromWire(across(wire) as ReturnType<typeof toWire>)
+        const expected = across(plainCopy(head)) as { headers: object }
+        t.deepEqual(back, expected)
+        t.deepEqual(
+          Object.keys((back as { headers: object }).headers ?? {}),
+          Object.keys(expected.headers ?? {}),
+        )
+      },
+    ),
+    { numRuns: 2000 },
+  )
+  t.true(texts > 100)
+})
+
+test('a field that a script adds, and a path that it changes, are lines among the others', t => {
+  const head = requestHead('GET /a HTTP/1.1', 'Host: x', 'Accept: */*')
+  head.headers['x-seen'] = 'yes'
+  head.path = '/b'
+  t.is(toWire(new Message(head))[0], 'GET /b HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nx-seen: yes\r\n')
+  delete head.headers.accept
+  head.headers['set-cookie'] = ['a=1', 'b=2']
+  t.is(
+    toWire(new Message(head))[0],
+    'GET /b HTTP/1.1\r\nhost: x\r\nx-seen: yes\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n',
+  )
 })
 
 test('a head that was to be sent is as it was then, whatever is changed after', t => {

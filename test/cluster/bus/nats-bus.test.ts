@@ -67,12 +67,94 @@ test('what waits for an answer when the server dies fails at once, long before i
   const bus = await connectBus(t, server.url)
   bus.subscribe('silent', () => {})
   const bucket = await bus.bucket('members', { deadlineMs: 60_000 })
+  await bus.streams.ensure({ name: 'kept', ...storeOptions, replicas: 1 })
   server.stop()
   const lost = { code: 'ClusterError', message: /connection .* lost/ }
+  const stored = t.throwsAsync(
+    bus.streams.publish('kept.a', bytes('x'), { id: '1', deadlineMs: 60_000 }),
+    lost,
+  )
   const asked = t.throwsAsync(bus.request('silent', bytes(''), 60_000), lost)
   const read = t.throwsAsync(bucket.get('key'), lost)
   await server.kill()
-  await Promise.all([asked, read])
+  await Promise.all([asked, read, stored])
+})
+
+test('what a user may not store fails at once, and names it', async t => {
+  const permissions = '{ publish: { deny: "kept.closed" } }'
+  const server = await startNatsServer(t, {
+    config: `authorization { users: [{ user: ana, password: secret, permissions: ${permissions} }] }`,
+  })
+  const bus = await connectBus(t, `nats://ana:secret@127.0.0.1:${server.port}`)
+  await bus.streams.ensure({ name: 'kept', ...storeOptions, replicas: 1 })
+  const open = { id: '1', deadlineMs: 60_000 }
+  const closed = t.throwsAsync(bus.streams.publish('kept.closed', bytes('x'), open), {
+    code: 'ClusterError',
+    message: /kept\.closed/,
+  })
+  t.deepEqual(await bus.streams.publish('kept.a', bytes('x'), open), { sequence: 1, isDuplicate: false })
+  await closed
+})
+
+test('large messages arrive whole, and in the order in which they were sent among small ones', async t => {
+  const server = await startNatsServer(t)
+  const [from, to] = [await connectBus(t, server.url), await connectBus(t, server.url)]
+  const got = new Occurrences<Uint8Array>()
+  to.subscribe('mixed', ({ payload }) => got.add(Uint8Array.from(payload)))
+  await to.flush()
+  const sizes = [3, 65_536, 0, 65_535, 300_000, 7, from.maxPayload, 1, 65_537, 65_536]
+  const sent = sizes.map((size, i) => new Uint8Array(size).fill(i + 1))
+  for (const payload of sent) t.true(from.publish('mixed', payload))
+  for (const payload of sent) t.true(Buffer.from(payload).equals(await got.next()))
+  const large = new Uint8Array(100_000)
+  for (const subject of ['', 'a b', 'a\r\nPUB b 0'])
+    t.throws(() => from.publish(subject, large), { code: 'ClusterError' })
+  t.throws(() => from.publish('mixed', new Uint8Array(from.maxPayload + 1)), { code: 'ClusterError' })
+  await from.close()
+  t.false(from.publish('mixed', large))
+})
+
+test('an answer of a stream that comes after the deadline is taken for no other', async t => {
+  const server = await startNatsServer(t)
+  const bus = await connectBus(t, server.url)
+  await bus.streams.ensure({ name: 'kept', ...storeOptions, replicas: 1 })
+  const asked = new Occurrences<string>()
+  bus.subscribe('late', ({ reply }) => asked.add(reply as string))
+  const late = bus.streams.publish('late', bytes('x'), { id: '1', deadlineMs: 20 })
+  await t.throwsAsync(late, { code: 'AskTimeout', message: /late/ })
+  const stored = bus.streams.publish('kept.a', bytes('y'), { id: '2', deadlineMs: 60_000 })
+  bus.publish(await asked.next(), bytes('{"stream":"late","seq":7}'))
+  t.deepEqual(await stored, { sequence: 1, isDuplicate: false })
+})
+
+test('a user who may hear no answers learns at once that nothing can be stored', async t => {
+  const permissions = '{ subscribe: { deny: "_INBOX.>" } }'
+  const server = await startNatsServer(t, {
+    config: `authorization { users: [{ user: ana, password: secret, permissions: ${permissions} }] }`,
+  })
+  const bus = await connectBus(t, `nats://ana:secret@127.0.0.1:${server.port}`)
+  for (const id of ['1', '2'])
+    await t.throwsAsync(bus.streams.publish('kept.a', bytes('x'), { id, deadlineMs: 60_000 }), {
+      code: 'ClusterError',
+      message: /_INBOX/,
+    })
+})
+
+test('what is large, and ids and headers that are no plain text, are stored as they are', async t => {
+  const server = await startNatsServer(t)
+  const bus = await connectBus(t, server.url)
+  await bus.streams.ensure({ name: 'kept', ...storeOptions, replicas: 1 })
+  for (const [index, id] of ['plain-1', 'of pipeline ü 1'].entries()) {
+    const sequence = index * 2 + 1
+    const given = { id, deadlineMs: 5_000 }
+    const large = Buffer.alloc(100_000, id)
+    for (const isDuplicate of [false, true])
+      t.deepEqual(await bus.streams.publish('kept.a', large, given), { sequence, isDuplicate })
+    t.true(large.equals((await bus.streams.get('kept', sequence))?.payload ?? bytes('')))
+    await bus.streams.publish('kept.a', bytes('x'), { ...given, id: `${id}b`, headers: { 'X-Two': '2' } })
+    t.is((await bus.streams.get('kept', sequence))?.headers?.['Nats-Msg-Id'], id)
+    t.is((await bus.streams.get('kept', sequence + 1))?.headers?.['X-Two'], '2')
+  }
 })
 
 test('a server that stands still is given up; what was sent to it is bounded', async t => {

@@ -10,6 +10,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
+import { eventually } from '../../support/eventually.ts'
 import { startNatsServer } from '../../support/nats-server.ts'
 import { type SluiceProcess, startSluice } from '../../support/sluice.ts'
 import { change, groupOf, type Item, keyOf, lineOf, type Plan } from './fixtures/plan.ts'
@@ -82,6 +83,8 @@ function expected(): Map<string, string[]> {
   return grouped(lines)
 }
 
+const isFirst = (line: string): boolean => line.split(' ')[1] === '0'
+
 const grouped = (lines: readonly string[]): Map<string, string[]> =>
   new Map([...Map.groupBy(lines, groupOf)].sort(([a], [b]) => (a < b ? -1 : 1)))
 
@@ -145,6 +148,12 @@ async function outputs(
   const ports = await Promise.all(nodes.map(node => node.port()))
   await Promise.all(nodes.map(isReady))
   await drive(ports)
+  // What an actor remembers goes with its node: those that remember have had all they are to get by then.
+  const firsts = [...expected().values()].flat().filter(isFirst).length
+  await eventually(
+    () => lines.filter(isFirst).length,
+    count => count >= firsts,
+  )
   // One after the other, as in a rolling restart: what the last one has is all there is.
   for (const node of nodes) {
     node.signal('SIGTERM')
