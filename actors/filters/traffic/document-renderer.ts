@@ -6,7 +6,6 @@ import { decompress } from './decompressed.ts'
 import { type Contents, type DocumentSettings, DocumentWriter } from './document.ts'
 import type { ExchangeRecord, MessageRecord } from './exchange-record.ts'
 import { mediaTypeOf } from './media-type.ts'
-import { mergeFields } from './merge-fields.ts'
 import { Redaction } from './redaction.ts'
 
 /** What documents of one place in the script have in common: plain data, which can be sent to another thread. */
@@ -34,9 +33,8 @@ export class DocumentRenderer implements Contents {
 
   render(record: ExchangeRecord, contents: Contents = this): SinkEntry {
     const { json, traceId, spanId } = this.writer.write(record, contents)
-    const { id, startMs, fields, place } = record
-    const whole = fields === '' ? json : mergeFields(json, fields)
-    return { id, timeMs: startMs, json: whole, traceId, spanId, trace: place }
+    const { id, startMs, place } = record
+    return { id, timeMs: startMs, json, traceId, spanId, trace: place }
   }
 
   /** Whether what was captured of a body must be decompressed before it can be written. */

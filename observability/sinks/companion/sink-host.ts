@@ -1,8 +1,10 @@
+import { Buffer } from 'node:buffer'
 import { type DocumentForm, DocumentRenderer } from '../../../actors/filters/traffic/document-renderer.ts'
 import type { ExchangeRecord } from '../../../actors/filters/traffic/exchange-record.ts'
 import type { SinkEntry, SinkOutcome } from '../../../actors/sink.ts'
 import { after, every } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
+import { letGo } from '../../../runtime/kept-bytes.ts'
 import type { Logger } from '../../../runtime/log.ts'
 import { turn } from '../../../runtime/turn.ts'
 import type { BatchingSink } from '../batching-sink.ts'
@@ -14,6 +16,7 @@ import type { FromCompanion, Run, SinkReport, Tally, ToCompanion } from './proto
 const reportMs = 10
 /** How often the state of sinks is looked at that settle nothing. */
 const lookMs = 250
+const nothing = Buffer.alloc(0)
 
 /** Outcomes of which there is one object each are told apart by it. */
 const isSame = (a: SinkOutcome, b: SinkOutcome): boolean =>
@@ -22,7 +25,7 @@ const isSame = (a: SinkOutcome, b: SinkOutcome): boolean =>
 interface Form {
   readonly hosted: ReportedSink
   readonly renderer: DocumentRenderer
-  readonly settled: (outcome: SinkOutcome) => void
+  readonly settled: (outcome: SinkOutcome, entry?: SinkEntry) => void
 }
 
 /** The companion's part: it hosts sinks, makes documents of what was noted, and tells what became of them. */
@@ -97,7 +100,12 @@ export class SinkHost implements EntryTaker {
   private addForm(form: number, sink: number, layout: DocumentForm): void {
     const hosted = this.hosted.get(sink)
     if (hosted === undefined) return
-    const settled = (outcome: SinkOutcome): void => hosted.tally(form, outcome)
+    const settled = (outcome: SinkOutcome, entry?: SinkEntry): void => {
+      hosted.tally(form, outcome)
+      // One that was given up may be in a request still, and one that was put aside in a file.
+      if (entry !== undefined && (outcome.kind === 'stored' || outcome.kind === 'duplicate'))
+        letGo(entry.json)
+    }
     this.forms.set(form, { hosted, renderer: new DocumentRenderer(layout), settled })
   }
 
@@ -132,14 +140,14 @@ export class SinkHost implements EntryTaker {
       return
     }
     hosted.took(bytes)
-    hosted.sink.write(entry, settled)
+    hosted.sink.add(entry, settled)
   }
 
   /** One that cannot be written is put aside, and those behind it are written. */
   private refuse({ hosted, settled }: Form, id: string, bytes: number, fault: unknown): void {
     hosted.took(bytes)
     const reason = `no document can be made of it: ${(fault as Error).message}`
-    hosted.sink.refuse({ id, timeMs: 0, json: '' }, reason, settled)
+    hosted.sink.refuse({ id, timeMs: 0, json: nothing }, reason, settled)
   }
 
   entry(sink: number, bytes: number, number: number, entry: SinkEntry, reason: string | undefined): void {
