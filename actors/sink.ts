@@ -4,6 +4,7 @@
  * `program.sinkPlace(…)`.
  */
 
+import type { Buffer } from 'node:buffer'
 import type { DocumentForm } from './filters/traffic/document-renderer.ts'
 import type { ExchangeRecord } from './filters/traffic/exchange-record.ts'
 import type { LedgerRow } from './host.ts'
@@ -14,8 +15,8 @@ export interface SinkEntry {
   readonly id: string
   /** When it happened, milliseconds since the epoch. */
   readonly timeMs: number
-  /** The document: one JSON object, in one line without its end. */
-  readonly json: string
+  /** The document as UTF-8: one JSON object, in one line without its end. Nobody changes these bytes. */
+  readonly json: Buffer
   /** 32 and 16 lower-case hex digits, when the exchange was traced. */
   readonly traceId?: string | undefined
   readonly spanId?: string | undefined
@@ -46,7 +47,7 @@ export interface Notebook {
 export interface Sink {
   /** @param settled told once, in this turn or later */
   write(entry: SinkEntry, settled?: (outcome: SinkOutcome) => void): void
-  /** Puts aside what is no document (`json` is then any text), with the reason. Counted like any other entry. */
+  /** Puts aside what is no document (`json` is then any bytes), with the reason. Counted like any other entry. */
   refuse(entry: SinkEntry, reason: string, settled?: (outcome: SinkOutcome) => void): void
   /**
    * Only of sinks that another thread hosts, which then makes the documents: what is written in the notebook is an entry like any

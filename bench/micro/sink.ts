@@ -21,29 +21,31 @@ const index = 'traffic'
 
 /** A document of traffic with bodies of 2 KB. */
 const documents = Array.from({ length: batch }, (_, n) =>
-  JSON.stringify({
-    '@timestamp': new Date(1_795_000_000_000 + n).toISOString(),
-    ecs: { version: '9.5.0' },
-    event: { kind: 'event', category: ['web'], outcome: 'success', duration: 1_234_567 + n },
-    http: {
-      request: {
-        method: 'POST',
-        body: { bytes: 1024, content: `{"order":${n},"note":"${'lorem ipsum '.repeat(80)}"}` },
+  Buffer.from(
+    JSON.stringify({
+      '@timestamp': new Date(1_795_000_000_000 + n).toISOString(),
+      ecs: { version: '9.5.0' },
+      event: { kind: 'event', category: ['web'], outcome: 'success', duration: 1_234_567 + n },
+      http: {
+        request: {
+          method: 'POST',
+          body: { bytes: 1024, content: `{"order":${n},"note":"${'lorem ipsum '.repeat(80)}"}` },
+        },
+        response: {
+          status_code: 200,
+          body: { bytes: 1024, content: `{"ok":true,"text":"${'dolor sit amet '.repeat(64)}"}` },
+        },
       },
-      response: {
-        status_code: 200,
-        body: { bytes: 1024, content: `{"ok":true,"text":"${'dolor sit amet '.repeat(64)}"}` },
-      },
-    },
-    url: { path: `/orders/${n}`, domain: 'shop.example', scheme: 'https' },
-    source: { ip: '192.0.2.7', port: 40_000 + (n % 20_000) },
-    user_agent: { original: 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36' },
-    trace: { id: '0af7651916cd43dd8448eb211c80319c' },
-  }),
+      url: { path: `/orders/${n}`, domain: 'shop.example', scheme: 'https' },
+      source: { ip: '192.0.2.7', port: 40_000 + (n % 20_000) },
+      user_agent: { original: 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36' },
+      trace: { id: '0af7651916cd43dd8448eb211c80319c' },
+    }),
+  ),
 )
 
 /** Enough for a batch with its actions. */
-const batchBytes = documents.reduce((sum, json) => sum + Buffer.byteLength(json) + 64, 0)
+const batchBytes = documents.reduce((sum, json) => sum + json.length + 64, 0)
 
 if (process.argv[2] === 'strict') {
   const server = await StrictElasticsearch.start()
@@ -129,7 +131,8 @@ async function bareLoop(url: string, compression: string, total: number, name: s
       let at = 0
       for (const json of documents) {
         at += plain.write(`{"create":{"_id":"${name}-${sent++}"}}\n`, at, 'latin1')
-        at += plain.write(json, at)
+        plain.set(json, at)
+        at += json.length
         plain[at++] = 10
       }
       const body =
@@ -158,7 +161,7 @@ async function throughSink(url: string, compression: string, total: number, name
     const entry: SinkEntry = {
       id: `${name}-${given}`,
       timeMs: given,
-      json: documents[given % batch] as string,
+      json: documents[given % batch] as Buffer,
     }
     sink.write(entry, settled)
     given++

@@ -1,10 +1,11 @@
 import type { SinkEntry, SinkOutcome } from '../../actors/sink.ts'
 import { Item } from './destination.ts'
 
-/** What an entry takes besides its text: objects, its id, its place in a queue. */
+/** What an entry takes besides its bytes: objects, its id, its place in a queue. */
 const overheadBytes = 256
 
-export type Settled = ((outcome: SinkOutcome) => void) | undefined
+/** Told what became of an entry. `entry` is it as the sink had it last, which may be a copy; nothing in the sink reads it any more once it is stored. */
+export type Settled = ((outcome: SinkOutcome, entry?: SinkEntry) => void) | undefined
 
 /** Where entries wait until they are sent. It is bounded, and knows of each until it is settled. */
 export interface Backlog {
@@ -30,7 +31,7 @@ export interface Backlog {
   close(): Promise<void>
 }
 
-export const bytesOf = (entry: SinkEntry): number => Buffer.byteLength(entry.json) + overheadBytes
+export const bytesOf = (entry: SinkEntry): number => entry.json.length + overheadBytes
 
 /** Items in a row, taken from its front without moving the rest each time. */
 export class ItemQueue {

@@ -23,6 +23,7 @@ export interface SinkParts {
 
 /** How long a batch may fill when the process is about to end. */
 const hurriedMs = 5
+const lineEnd = 10
 
 const stored: SinkOutcome = { kind: 'stored' }
 const duplicate: SinkOutcome = { kind: 'duplicate' }
@@ -86,10 +87,13 @@ export class BatchingSink implements Sink {
   }
 
   write(entry: SinkEntry, settled?: (outcome: SinkOutcome) => void): void {
-    if (entry.json.includes('\n')) {
-      this.refuse(entry, 'the document has more than one line', settled)
-      return
-    }
+    if (entry.json.includes(lineEnd)) this.refuse(entry, 'the document has more than one line', settled)
+    // Others are told of the outcome alone: what they take besides may mean something else to them.
+    else this.add(entry, settled && (outcome => settled(outcome)))
+  }
+
+  /** Takes an entry whose document is known to be one line. */
+  add(entry: SinkEntry, settled: Settled): void {
     this.edge.accepted++
     const refusal = this.isClosing ? 'closed' : this.backlog.add(entry, settled)
     if (refusal !== undefined) {
@@ -357,6 +361,8 @@ export class BatchingSink implements Sink {
         if (delay.reason === '' || verdict.cause !== 'fault') delay = verdict
       }
     }
+    // A few of many do not keep the memory of all while they wait.
+    if (later.length * 2 < batch.length) for (const item of later) item.moveOut()
     if (later.length === 0) {
       this.window.taken()
       this.well()
@@ -402,14 +408,14 @@ export class BatchingSink implements Sink {
     else if (outcome.kind === 'dead-lettered') edge.deadLettered++
     else edge.drop(outcome.reason)
     this.backlog.settle(item)
-    this.tell(item.settled, outcome)
+    this.tell(item.settled, outcome, item.entry)
     this.oneLess()
   }
 
-  private tell(settled: Settled, outcome: SinkOutcome): void {
+  private tell(settled: Settled, outcome: SinkOutcome, entry?: SinkEntry): void {
     if (settled === undefined) return
     try {
-      settled(outcome)
+      settled(outcome, entry)
     } catch (error) {
       this.log.error(`${this.edge.from} failed when it was told what became of a document: ${error}`, {
         code: 'RuntimeError',

@@ -1,4 +1,5 @@
 import type { Buffer } from 'node:buffer'
+import { giveBack } from './body-memory.ts'
 import type { HTTPNodes, NodeAnswer, NodeRequest } from './http-nodes.ts'
 import { packed } from './packed.ts'
 
@@ -22,6 +23,8 @@ export class BodySender {
     more?: Readonly<Record<string, string>>,
   ): Promise<{ readonly answer: NodeAnswer; readonly sentBytes: number }> {
     const body = this.compresses ? await packed(plain) : plain
+    // A plain one may be on its way still when the answer is there.
+    if (this.compresses) giveBack(plain)
     const headers = more === undefined ? this.headers : { ...this.headers, ...more }
     return { answer: await this.nodes.send({ method, path, headers, body }), sentBytes: body.length }
   }

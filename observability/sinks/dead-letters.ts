@@ -40,7 +40,7 @@ export class DeadLetters {
       return
     }
     const { id, json } = entry
-    const line = `${JSON.stringify({ time: new Date(wallMs()).toISOString(), place: this.place, id, reason, document: json })}\n`
+    const line = `${JSON.stringify({ time: new Date(wallMs()).toISOString(), place: this.place, id, reason, document: json.toString() })}\n`
     this.waiting.push({ line, entry, reason, done })
     this.writing ??= this.writeAll(this.file)
   }

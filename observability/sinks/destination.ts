@@ -1,9 +1,11 @@
-import type { SinkEntry, SinkOutcome } from '../../actors/sink.ts'
+import type { SinkEntry } from '../../actors/sink.ts'
+import { keepBytes } from '../../runtime/kept-bytes.ts'
+import type { Settled } from './backlog.ts'
 
 /** An entry that a sink has and that is not settled. */
 export class Item {
-  readonly entry: SinkEntry
-  readonly settled: ((outcome: SinkOutcome) => void) | undefined
+  entry: SinkEntry
+  readonly settled: Settled
   /** What it takes in memory. */
   readonly bytes: number
   /** How often it was refused for a reason of its own. */
@@ -11,16 +13,16 @@ export class Item {
   /** Where it is on disk: for the buffer that has it there. */
   place: unknown = null
 
-  constructor(
-    entry: SinkEntry,
-    settled: ((outcome: SinkOutcome) => void) | undefined,
-    bytes: number,
-    place: unknown = null,
-  ) {
+  constructor(entry: SinkEntry, settled: Settled, bytes: number, place: unknown = null) {
     this.entry = entry
     this.settled = settled
     this.bytes = bytes
     this.place = place
+  }
+
+  /** Leaves the memory that its document shares with those that were made with it. */
+  moveOut(): void {
+    this.entry = { ...this.entry, json: keepBytes(this.entry.json) }
   }
 }
 

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { TrafficError } from '../../runtime/errors.ts'
 import { count, duration, isText, optional, parseOptions, size } from '../../runtime/options.ts'
 import { RotatedFile } from '../../runtime/rotated-file.ts'
+import { giveBack } from './body-memory.ts'
 import { type Destination, type Item, stored, type Verdict } from './destination.ts'
 import { linesOf } from './lines.ts'
 import type { SinkKind } from './sink-kind.ts'
@@ -23,6 +24,7 @@ class FileDestination implements Destination {
     const lines = linesOf(batch)
     try {
       await this.file.append(lines)
+      giveBack(lines)
       return { kind: 'answered', items: stored, sentBytes: lines.length }
     } catch (error) {
       return { kind: 'again', reason: (error as Error).message, cause: 'failure' }

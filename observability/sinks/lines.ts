@@ -1,4 +1,5 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
+import { bodyMemory } from './body-memory.ts'
 import type { Item } from './destination.ts'
 
 /** Documents, each with a line end behind it. */
@@ -8,17 +9,18 @@ export const linesOf = (batch: readonly Item[]): Buffer => joined(batch, '', '\n
 export const arrayOf = (batch: readonly Item[]): Buffer => joined(batch, '[', ',', ']')
 
 /**
- * Written straight into its memory, which takes a quarter of joining them as text first: the other sinks of the thread wait for it.
+ * Written straight into its memory: the other sinks of the thread wait for it.
  *
  * @param last in the place of what is behind the others
  */
 function joined(batch: readonly Item[], first: string, behind: string, last = behind): Buffer {
   let bytes = first.length
-  for (const { entry } of batch) bytes += Buffer.byteLength(entry.json) + 1
-  const whole = Buffer.allocUnsafeSlow(bytes)
+  for (const { entry } of batch) bytes += entry.json.length + 1
+  const whole = bodyMemory(bytes).subarray(0, bytes)
   let at = whole.write(first, 0, 'latin1')
   for (const { entry } of batch) {
-    at += whole.write(entry.json, at)
+    whole.set(entry.json, at)
+    at += entry.json.length
     at += whole.write(at === bytes - 1 ? last : behind, at, 'latin1')
   }
   return whole

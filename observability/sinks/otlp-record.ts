@@ -42,7 +42,9 @@ const severities = {
 /** A document as a log record. */
 export function logRecord(entry: SinkEntry, observedMs: number, isStructured: boolean): object {
   const { id, timeMs, json, traceId, spanId } = entry
-  const document = isStructured ? (JSON.parse(json) as { event?: { outcome?: unknown } }) : undefined
+  const document = isStructured
+    ? (JSON.parse(json.toString()) as { event?: { outcome?: unknown } })
+    : undefined
   return {
     timeUnixNano: nanoseconds(timeMs),
     observedTimeUnixNano: nanoseconds(observedMs),
@@ -51,7 +53,7 @@ export function logRecord(entry: SinkEntry, observedMs: number, isStructured: bo
       : document.event?.outcome === 'failure'
         ? severities.error
         : severities.info),
-    body: document === undefined ? { stringValue: json } : anyValue(document),
+    body: document === undefined ? { stringValue: json.toString() } : anyValue(document),
     attributes: [{ key: 'log.record.uid', value: { stringValue: id } }],
     ...(traceId !== undefined && { traceId }),
     ...(spanId !== undefined && { spanId }),

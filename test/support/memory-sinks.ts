@@ -32,7 +32,7 @@ export class MemorySinks implements Sinks, Sink {
     const outcome = this.outcome(this.entries.length - 1)
     if (outcome === undefined) this.unsettled.push(settled)
     else settled(outcome)
-    this.documents.add(JSON.parse(entry.json))
+    this.documents.add(JSON.parse(entry.json.toString()))
   }
 
   refuse(_entry: SinkEntry, reason: string, settled: (outcome: SinkOutcome) => void = () => {}): void {

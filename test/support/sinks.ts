@@ -91,12 +91,14 @@ export const entries = (count: number, first = 0, more: object = {}): SinkEntry[
     return {
       id,
       timeMs,
-      json: JSON.stringify({
-        '@timestamp': new Date(timeMs).toISOString(),
-        event: { id },
-        n: first + i,
-        ...more,
-      }),
+      json: Buffer.from(
+        JSON.stringify({
+          '@timestamp': new Date(timeMs).toISOString(),
+          event: { id },
+          n: first + i,
+          ...more,
+        }),
+      ),
     }
   })
 

@@ -1,3 +1,4 @@
+import { Buffer, isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import { wallMs } from '../../../runtime/clock.ts'
 import type { Message } from '../../../runtime/event.ts'
@@ -9,6 +10,9 @@ export interface Document {
   readonly fault?: string | undefined
 }
 
+const none = Buffer.alloc(0)
+const lineEnd = 10
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -19,11 +23,11 @@ const text = (value: unknown): string | undefined =>
 export function documentOf(message: Message, overflowBytes: number, trace?: string): Document {
   const head = message.head as { id?: unknown; timeMs?: unknown; traceId?: unknown; spanId?: unknown }
   const id = text(head.id) ?? (typeof head.id === 'number' ? String(head.id) : randomUUID())
-  const make = (json: string, document: Record<string, unknown>, fault?: string): Document => ({
+  const make = (json: string | Buffer, document: Record<string, unknown>, fault?: string): Document => ({
     entry: {
       id,
       timeMs: timeOf(head.timeMs, document['@timestamp']),
-      json,
+      json: typeof json === 'string' ? Buffer.from(json) : json,
       traceId: text(head.traceId),
       spanId: text(head.spanId),
       trace,
@@ -32,14 +36,15 @@ export function documentOf(message: Message, overflowBytes: number, trace?: stri
   })
   const { payload } = message
   if (payload !== undefined) return fromPayload(payload, make)
-  const body = message.body?.toString() ?? ''
+  const body = message.body?.bytes() ?? none
   if (overflowBytes > 0)
     return make(body, {}, `the document is ${overflowBytes} bytes larger than bodyLimit lets in`)
   try {
-    const document: unknown = JSON.parse(body)
+    const document: unknown = JSON.parse(body.toString())
     if (!isObject(document)) return make(body, {}, 'the body of the message is JSON, and no object')
-    // A document of several lines is made one of one.
-    return make(body.includes('\n') ? JSON.stringify(document) : body, document)
+    // A document of several lines is made one of one, and what is no UTF-8 is made some: the other bytes stay as they came.
+    const isAsItShouldBe = !body.includes(lineEnd) && isUtf8(body)
+    return make(isAsItShouldBe ? body : JSON.stringify(document), document)
   } catch (error) {
     return make(body, {}, `the message has no payload, and its body is no JSON: ${(error as Error).message}`)
   }

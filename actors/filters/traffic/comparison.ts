@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { wallMs } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import type { Event } from '../../../runtime/event.ts'
@@ -143,7 +144,7 @@ function documentOf(difference: MirrorDifference) {
   const id = nextEventId()
   const timeMs = wallMs()
   const original = redactURL(path, nothingHidden)
-  const json = JSON.stringify({
+  const document = {
     '@timestamp': isoTime(timeMs),
     event: {
       id,
@@ -157,6 +158,6 @@ function documentOf(difference: MirrorDifference) {
     url: { original, path: original.split('?')[0] },
     sluice: { mirror: { status_code: mirrorStatus, differences } },
     ecs: { version: '9.0.0' },
-  })
-  return { id, timeMs, json }
+  }
+  return { id, timeMs, json: Buffer.from(JSON.stringify(document)) }
 }

@@ -6,7 +6,6 @@ import { type Contents, type DocumentSettings, DocumentWriter } from './document
 import type { ExchangeRecord, MessageRecord } from './exchange-record.ts'
 import type { HeadText } from './head-text.ts'
 import { mediaTypeOf } from './media-type.ts'
-import { mergeFields } from './merge-fields.ts'
 import { Redaction } from './redaction.ts'
 
 /** What documents of one place in the script have in common: plain data, which can be sent to another thread. */
@@ -37,9 +36,8 @@ export class DocumentRenderer implements Contents {
   /** @param id of the document */
   render(record: ExchangeRecord, id: string, contents: Contents = this): SinkEntry {
     const { json, traceId, spanId } = this.writer.write(record, id, contents)
-    const { startMs, fields, place } = record
-    const whole = fields === '' ? json : mergeFields(json, fields)
-    return { id, timeMs: startMs, json: whole, traceId, spanId, trace: place }
+    const { startMs, place } = record
+    return { id, timeMs: startMs, json, traceId, spanId, trace: place }
   }
 
   /** Whether what was captured of a body must be decompressed before it can be written. */

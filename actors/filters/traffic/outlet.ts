@@ -55,7 +55,7 @@ export class SinkOutlet implements Outlet {
   }
 }
 
-/** A document as a message: its body is the JSON. */
+/** A document as a message: its body is the JSON, the same bytes, which nobody changes. */
 const headOf = ({ id, timeMs, traceId, spanId }: SinkEntry): object => ({ id, timeMs, traceId, spanId })
 
 /** To a pipeline that threads or nodes share, by its name. */
@@ -75,7 +75,7 @@ class SharedOutlet implements Outlet {
   write(entry: SinkEntry, from: Pipeline): void {
     const { context, session } = from
     this.edge.accepted++
-    const message = new Message(headOf(entry), entry.json)
+    const message = new Message(headOf(entry), Data.over(entry.json))
     if (tracing.tracer !== null) traceSend(message, from, 'log', this.name)
     session.program.surroundings.sharedPipelines.send(this.name, message, context, this.edge, null)
   }
@@ -103,7 +103,7 @@ class LocalOutlet implements Outlet {
   write(entry: SinkEntry, { context, session, trace }: Pipeline): void {
     const branch = new Branch(this.plan, this.layout, context, session, undefined, trace)
     branch.copy(new MessageStart(headOf(entry)))
-    branch.copy(new Data(entry.json))
+    branch.copy(Data.over(entry.json))
     branch.copy(new MessageEnd())
     branch.leave()
   }

@@ -11,6 +11,7 @@
 import type { ExchangeRecord } from '../../../actors/filters/traffic/exchange-record.ts'
 import { readRecord, recordRoom, writeRecord } from '../../../actors/filters/traffic/record-bytes.ts'
 import type { SinkEntry } from '../../../actors/sink.ts'
+import { keepBytes } from '../../../runtime/kept-bytes.ts'
 import { BytesReader, type BytesWriter, roomFor } from '../../../runtime/pool/packed-bytes.ts'
 
 export const EntryKind = { note: 0, entry: 1, refusal: 2 } as const
@@ -30,7 +31,7 @@ export function writeNote(form: number, record: ExchangeRecord, out: BytesWriter
 /** @param reason of a refusal; '' for an entry */
 export function entryRoom({ id, json, traceId, spanId, trace }: SinkEntry, reason: string): number {
   const names = roomFor(id) + roomFor(traceId ?? '') + roomFor(spanId ?? '') + roomFor(trace ?? '')
-  return headBytes + names + roomFor(json) + roomFor(reason)
+  return headBytes + names + 4 + json.length + roomFor(reason)
 }
 
 /** @param number by which its outcome is asked for; 0: nobody asks */
@@ -46,7 +47,7 @@ export function writeEntry(
   out.number(number)
   out.text(entry.id)
   out.number(entry.timeMs)
-  out.text(entry.json)
+  out.bytes(entry.json, entry.json.length)
   out.text(entry.traceId ?? '')
   out.text(entry.spanId ?? '')
   out.text(entry.trace ?? '')
@@ -96,7 +97,8 @@ export function readEntries(memory: ArrayBuffer, bytes: number, taker: EntryTake
       const entry = {
         id: from.text(),
         timeMs: from.number(),
-        json: from.text(),
+        // The memory goes back to the thread that it came from.
+        json: keepBytes(from.bytes()),
         traceId: from.text() || undefined,
         spanId: from.text() || undefined,
         trace: from.text() || undefined,

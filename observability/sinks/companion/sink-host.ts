@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { Contents } from '../../../actors/filters/traffic/document.ts'
 import { type DocumentForm, DocumentRenderer } from '../../../actors/filters/traffic/document-renderer.ts'
 import { nextEventId } from '../../../actors/filters/traffic/event-id.ts'
@@ -5,6 +6,7 @@ import type { ExchangeRecord } from '../../../actors/filters/traffic/exchange-re
 import type { SinkEntry, SinkOutcome } from '../../../actors/sink.ts'
 import { after, every } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
+import { letGo } from '../../../runtime/kept-bytes.ts'
 import type { Logger } from '../../../runtime/log.ts'
 import { turn } from '../../../runtime/turn.ts'
 import type { BatchingSink } from '../batching-sink.ts'
@@ -16,6 +18,7 @@ import type { FromCompanion, Run, SinkReport, Tally, ToCompanion } from './proto
 const reportMs = 50
 /** How often the state of sinks is looked at that settle nothing. */
 const lookMs = 250
+const nothing = Buffer.alloc(0)
 
 /** Outcomes of which there is one object each are told apart by it. */
 const isSame = (a: SinkOutcome, b: SinkOutcome): boolean =>
@@ -24,7 +27,7 @@ const isSame = (a: SinkOutcome, b: SinkOutcome): boolean =>
 interface Form {
   readonly hosted: ReportedSink
   readonly renderer: DocumentRenderer
-  readonly settled: (outcome: SinkOutcome) => void
+  readonly settled: (outcome: SinkOutcome, entry?: SinkEntry) => void
 }
 
 /** The companion's part: it hosts sinks, makes documents of what was noted, and tells what became of them. */
@@ -99,7 +102,12 @@ export class SinkHost implements EntryTaker {
   private addForm(form: number, sink: number, layout: DocumentForm): void {
     const hosted = this.hosted.get(sink)
     if (hosted === undefined) return
-    const settled = (outcome: SinkOutcome): void => hosted.tally(form, outcome)
+    const settled = (outcome: SinkOutcome, entry?: SinkEntry): void => {
+      hosted.tally(form, outcome)
+      // One that was given up may be in a request still, and one that was put aside in a file.
+      if (entry !== undefined && (outcome.kind === 'stored' || outcome.kind === 'duplicate'))
+        letGo(entry.json)
+    }
     this.forms.set(form, { hosted, renderer: new DocumentRenderer(layout), settled })
   }
 
@@ -129,14 +137,14 @@ export class SinkHost implements EntryTaker {
       return
     }
     hosted.took(bytes)
-    hosted.sink.write(entry, settled)
+    hosted.sink.add(entry, settled)
   }
 
   /** One that cannot be written is put aside, and those behind it are written. */
   private refuse({ hosted, settled }: Form, bytes: number, fault: unknown): void {
     hosted.took(bytes)
     const reason = `no document can be made of it: ${(fault as Error).message}`
-    hosted.sink.refuse({ id: nextEventId(), timeMs: 0, json: '' }, reason, settled)
+    hosted.sink.refuse({ id: nextEventId(), timeMs: 0, json: nothing }, reason, settled)
   }
 
   entry(sink: number, bytes: number, number: number, entry: SinkEntry, reason: string | undefined): void {

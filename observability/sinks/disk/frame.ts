@@ -1,16 +1,20 @@
 import { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
 import type { SinkEntry } from '../../../actors/sink.ts'
+import { keepBytes } from '../../../runtime/kept-bytes.ts'
 
 /** Length and checksum of what follows, four bytes each, the lowest first. */
 const headBytes = 8
+const lineEnd = 10
 
 /** An entry as it stands on disk: its head, what tells of it, a line end, the document. */
 export function encodeFrame({ id, timeMs, traceId, spanId, json }: SinkEntry): Buffer {
-  const text = `${JSON.stringify([id, timeMs, traceId, spanId])}\n${json}`
-  const size = Buffer.byteLength(text)
+  const told = `${JSON.stringify([id, timeMs, traceId, spanId])}\n`
+  const toldBytes = Buffer.byteLength(told)
+  const size = toldBytes + json.length
   const frame = Buffer.allocUnsafe(headBytes + size)
-  frame.write(text, headBytes)
+  frame.write(told, headBytes)
+  frame.set(json, headBytes + toldBytes)
   frame.writeUInt32LE(size, 0)
   frame.writeUInt32LE(crc32(frame.subarray(headBytes)), 4)
   return frame
@@ -33,15 +37,16 @@ export function readFrame(bytes: Buffer, offset: number): FrameReading {
   if (end > bytes.length) return { kind: 'partial', wantedBytes: headBytes + size }
   const content = bytes.subarray(offset + headBytes, end)
   if (crc32(content) !== bytes.readUInt32LE(offset + 4)) return { kind: 'broken' }
-  const text = content.toString()
-  const at = text.indexOf('\n')
-  const [id, timeMs, traceId, spanId] = JSON.parse(text.slice(0, at)) as [string, number, string?, string?]
+  const at = content.indexOf(lineEnd)
+  const told = JSON.parse(content.toString('utf8', 0, at)) as [string, number, string?, string?]
+  const [id, timeMs, traceId, spanId] = told
   return {
     kind: 'frame',
     entry: {
       id,
       timeMs,
-      json: text.slice(at + 1),
+      // What was read is let go, of which other entries may be settled.
+      json: keepBytes(content.subarray(at + 1)),
       traceId: traceId ?? undefined,
       spanId: spanId ?? undefined,
     },

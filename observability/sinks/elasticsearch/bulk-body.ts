@@ -1,6 +1,7 @@
 // Hot path of sinks: some hundred thousand documents a second pass here, and what it takes at a time delays the other sinks of the thread.
 
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
+import { bodyMemory } from '../body-memory.ts'
 import type { Item } from '../destination.ts'
 
 /** Ids that JSON takes as they are. */
@@ -12,23 +13,23 @@ const escapedBytes = 6
 
 /**
  * The body of a bulk request, in which each document is created under its own id: one that is there already is then refused
- * with 409 and not stored twice. Written straight into its memory: joined as text first it takes four times as long (4 MB: 6 ms
- * against 1.4 ms, 2026-11).
+ * with 409 and not stored twice. Written straight into its memory, document by document, as the bytes that they are.
  */
 export function bulkBody(batch: readonly Item[]): Buffer {
   let bytes = 0
   for (let i = 0; i < batch.length; i++) {
     const { id, json } = (batch[i] as Item).entry
-    bytes += actionBytes + id.length * escapedBytes + Buffer.byteLength(json)
+    bytes += actionBytes + id.length * escapedBytes + json.length
   }
-  const body = Buffer.allocUnsafeSlow(bytes)
+  const body = bodyMemory(bytes)
   let at = 0
   for (let i = 0; i < batch.length; i++) {
     const { id, json } = (batch[i] as Item).entry
     at += isPlain.test(id)
       ? body.write(`{"create":{"_id":"${id}"}}\n`, at, 'latin1')
       : body.write(`{"create":{"_id":${JSON.stringify(id)}}}\n`, at)
-    at += body.write(json, at)
+    body.set(json, at)
+    at += json.length
     body[at++] = newline
   }
   return body.subarray(0, at)

@@ -17,7 +17,7 @@ function bytesToJSON(bytes: Uint8Array): string {
   const out = new JSONWriter()
   out.begin()
   out.escaped(bytes, 0, bytes.length)
-  return out.take()
+  return out.take().toString()
 }
 
 const secret = 'hunter2'

@@ -163,7 +163,9 @@ test('what is stored, a duplicate, refused for good or no document at all is tol
   const twice: SinkOutcome[] = []
   sink.write(entries(1)[0] as SinkEntry, outcome => twice.push(outcome))
   const refused: SinkOutcome[] = []
-  sink.refuse({ id: 'none', timeMs: 0, json: 'no JSON' }, 'it is no JSON', outcome => refused.push(outcome))
+  sink.refuse({ id: 'none', timeMs: 0, json: Buffer.from('no JSON') }, 'it is no JSON', outcome =>
+    refused.push(outcome),
+  )
   await hosted.idle()
   t.deepEqual(hosted.counts, { stored: 13, 'dead-lettered': 2 })
   t.deepEqual(twice, [{ kind: 'duplicate' }])

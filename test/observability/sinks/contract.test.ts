@@ -143,7 +143,7 @@ for (const [name, start] of Object.entries(subjects)) {
     const file = join(makeFolder(t), 'dead.jsonl')
     const sink = open(t, subject, { deadLetters: file })
     const [entry] = entries(1) as [ReturnType<typeof entries>[0]]
-    sink.write({ ...entry, json: '{\n}' }, ...entries(5, 1))
+    sink.write({ ...entry, json: Buffer.from('{\n}') }, ...entries(5, 1))
     await sink.untilSettled(6)
     t.deepEqual(sink.count(['id-0']), { 'dead-lettered': 1 })
     t.deepEqual(subject.stored().sort(), ids(5, 1))

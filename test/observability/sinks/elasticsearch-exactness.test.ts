@@ -153,7 +153,7 @@ test('a request that is too large is halved until it fits, and a document that n
 test('one document that spoils its request is found and put aside, and the others are stored', async t => {
   const server = await startElasticsearch(t)
   const sink = open(t, server)
-  const spoiled = { id: 'x'.repeat(600), timeMs: 0, json: '{"@timestamp":0}' }
+  const spoiled = { id: 'x'.repeat(600), timeMs: 0, json: Buffer.from('{"@timestamp":0}') }
   sink.write(...entries(40), spoiled, ...entries(40, 40))
   await sink.untilSettled(81)
   assertExact(t, server, sink)

@@ -105,7 +105,7 @@ test('with a template it puts that and makes the data stream before the first do
   const wrong = {
     id: 'wrong',
     timeMs: 0,
-    json: '{"@timestamp":0,"http":{"response":{"status_code":"teapot"}}}',
+    json: Buffer.from('{"@timestamp":0,"http":{"response":{"status_code":"teapot"}}}'),
   }
   sink.write(...entries(100), wrong)
   await sink.untilSettled(101)
@@ -266,7 +266,7 @@ test('ids of any characters arrive as they are', async t => {
   const server = await startElasticsearch(t)
   const sink = open(t, server)
   const ids = ['plain-1', 'with "quotes"', 'back\\slash', 'line\nend', 'ünï', '😀', '</script>', '\u0000']
-  sink.write(...ids.map(id => ({ id, timeMs: 0, json: '{"@timestamp":0}' })))
+  sink.write(...ids.map(id => ({ id, timeMs: 0, json: Buffer.from('{"@timestamp":0}') })))
   await sink.untilSettled(ids.length)
   t.deepEqual([...server.documents(dataStream).keys()].sort(), [...ids].sort())
 })

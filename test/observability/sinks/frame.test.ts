@@ -5,7 +5,7 @@ import { encodeFrame, readFrame } from '../../../observability/sinks/disk/frame.
 const entry = fc.record({
   id: fc.string({ unit: 'grapheme', minLength: 1 }),
   timeMs: fc.nat(),
-  json: fc.json().map(text => text.replaceAll('\n', ' ')),
+  json: fc.json().map(text => Buffer.from(text.replaceAll('\n', ' '))),
   traceId: fc.constantFrom(undefined, '0af7651916cd43dd8448eb211c80319c'),
   spanId: fc.constantFrom(undefined, 'b7ad6b7169203331'),
 })
@@ -28,13 +28,13 @@ test('an entry is read as it was written', t => {
 })
 
 test('an entry of which the end is missing is partial, wherever it breaks off', t => {
-  const frame = encodeFrame({ id: 'a', timeMs: 1, json: '{"a":"ü"}' })
+  const frame = encodeFrame({ id: 'a', timeMs: 1, json: Buffer.from('{"a":"ü"}') })
   for (let length = 0; length < frame.length; length++)
     t.is(readFrame(frame.subarray(0, length), 0).kind, 'partial', String(length))
 })
 
 test('an entry in which any bit is wrong is not read', t => {
-  const frame = encodeFrame({ id: 'a', timeMs: 1, json: '{"a":1}' })
+  const frame = encodeFrame({ id: 'a', timeMs: 1, json: Buffer.from('{"a":1}') })
   for (let bit = 0; bit < frame.length * 8; bit++) {
     const wrong = Buffer.from(frame)
     wrong[bit >> 3] = (wrong[bit >> 3] as number) ^ (1 << (bit & 7))

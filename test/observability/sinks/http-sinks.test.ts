@@ -34,7 +34,7 @@ test('lines and arrays go out as their types say, to the path and with the field
   t.like(second?.headers, { 'content-type': 'application/json', authorization: 'Bearer abc' })
   t.deepEqual(
     JSON.parse(second?.body ?? ''),
-    entries(3).map(({ json }) => JSON.parse(json)),
+    entries(3).map(({ json }) => JSON.parse(json.toString())),
   )
 })
 
@@ -113,7 +113,7 @@ test('a document is a log record with its time, trace, id and fields', async t =
   sink.write({
     id: 'one',
     timeMs: 1_795_000_000_123.25,
-    json: JSON.stringify(document),
+    json: Buffer.from(JSON.stringify(document)),
     traceId,
     spanId: 'b7ad6b7169203331',
   })
