@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import { gzipSync } from 'node:zlib'
 import ava, { type ExecutionContext } from 'ava'
+import type { DocumentForm } from '../../../actors/filters/traffic/document-renderer.ts'
+import type { ExchangeRecord } from '../../../actors/filters/traffic/exchange-record.ts'
 import type { LedgerRow } from '../../../actors/host.ts'
 import { sluice } from '../../../actors/index.ts'
 import type { Sink, SinkEntry, SinkOutcome } from '../../../actors/sink.ts'
@@ -13,7 +15,14 @@ import type { LogRecord } from '../../../observability/log.ts'
 import { CompanionSinks } from '../../../observability/sinks/companion/companion-sinks.ts'
 import type { SpanBatch } from '../../../observability/tracing/span-recorder.ts'
 import type { TracePolicy } from '../../../runtime/trace/tracer.ts'
-import { itemsWhere, type StrictElasticsearch } from '../../support/elasticsearch/index.ts'
+import {
+  everyThirdItem,
+  halfAnAnswer,
+  itemsWhere,
+  resetBeforeAnswer,
+  resetHalfWay,
+  type StrictElasticsearch,
+} from '../../support/elasticsearch/index.ts'
 import { startElasticsearch } from '../../support/elasticsearch.ts'
 import { Occurrences } from '../../support/occurrences.ts'
 import { serve, until } from '../../support/proxy.ts'
@@ -451,4 +460,85 @@ test('exchanges that a companion had when it died are counted at the filter as w
   await until(() => edges().every(({ accepted, inFlight }) => accepted === 8 && inFlight === 0))
   for (const edge of edges()) t.like(edge, { accepted: 8, delivered: 3, dropped: { 'companion-died': 5 } })
   t.is(server.documents(dataStream).size, 3)
+})
+
+/** A body that tells of its exchange from end to end, of a length that is seldom the same. */
+const tellingBody = (i: number): string => `${i};`.repeat(1 + ((i * 37) % 900))
+
+const recordOf = (i: number): ExchangeRecord => {
+  const body = Buffer.from(tellingBody(i))
+  const first = `POST /${i} HTTP/1.1\r\n`
+  return {
+    startMs: i,
+    durationMs: 1,
+    status: 204,
+    error: '',
+    reason: '',
+    blame: '',
+    upstream: null,
+    ends: null,
+    isSecure: false,
+    traceparent: '',
+    place: undefined,
+    fields: i % 5 === 0 ? `{"labels":{"number":"${i}"}}` : '',
+    request: {
+      raw: `${first}Host: a\r\nContent-Type: text/plain\r\n`,
+      lineEnd: first.length,
+      firstEnd: 4,
+      secondEnd: first.length - 11,
+      isHTTP10: false,
+      made: null,
+      bytes: body.length,
+      showsBody: true,
+      packing: '',
+      body: { buffer: body, length: body.length, isCut: false },
+    },
+    response: null,
+  }
+}
+
+test('memory that is used again holds nothing of other documents, whatever is refused, reset or sent twice', async t => {
+  const server = await startElasticsearch(t)
+  server.faults = [
+    everyThirdItem(429),
+    resetHalfWay({ each: 3 }),
+    resetBeforeAnswer({ each: 4 }),
+    halfAnAnswer({ each: 5 }),
+  ]
+  const hosted = new Hosted(t)
+  const options = toElasticsearch(server, { batchCount: 50, batchInterval: '2ms', maxTries: 1000 })
+  const sink = hosted.sinks.open('elasticsearch', options, 'test.sink')
+  const outcomes: Record<string, number> = {}
+  const form: DocumentForm = {
+    document: { dataset: 'traffic', namespace: 'default', service: '', headers: true },
+    redact: [],
+    reveal: [],
+    bodies: { limit: 65536, types: ['*'], request: true, response: true, decompress: false, binary: 'omit' },
+    thread: 0,
+  }
+  const notebook = sink.openNotebook?.(form, (outcome, count) => {
+    outcomes[outcome.kind] = (outcomes[outcome.kind] ?? 0) + count
+  })
+  const count = 4000
+  for (let i = 0; i < count; i++) {
+    notebook?.write(recordOf(i))
+    // So that memory comes back before the last of them is written.
+    if (i % 100 === 99) await until(() => (hosted.sinks.status()[0]?.waiting ?? 0) < 500)
+  }
+  await sink.flush(60_000)
+  await hosted.idle()
+  t.is((outcomes.stored ?? 0) + (outcomes.duplicate ?? 0), count)
+  const seen = new Set<string>()
+  for (const document of server.documents(dataStream).values()) {
+    const { url, http, labels } = document.source as {
+      url: { original: string }
+      http: { request: { body: { content: string } } }
+      labels?: { number: string }
+    }
+    const i = Number(url.original.slice(1))
+    seen.add(url.original)
+    t.is(http.request.body.content, tellingBody(i))
+    t.is(labels?.number, i % 5 === 0 ? String(i) : undefined)
+  }
+  t.is(seen.size, count)
 })
