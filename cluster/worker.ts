@@ -100,7 +100,11 @@ class Shard {
       circumstances: placeAtWork,
     })
     this.cluster = this.joinCluster()
-    this.spans = new SpanRecorder(batch => this.main.tell({ kind: 'spans', batch }))
+    this.spans = new SpanRecorder(
+      batch => this.main.tell({ kind: 'spans', batch }),
+      undefined,
+      new Int32Array(data.gatheredSpans, slot * 4, 1),
+    )
     if (data.tracing !== undefined) tracing.tracer = new Tracer(data.tracing, this.spans)
     this.sinks = new CompanionSinks({
       log: this.log,
