@@ -1,6 +1,6 @@
 import { checkName, type MetricStore, type MetricType, type Series, statsRegistry } from './registry.ts'
 
-/** Sub-metrics that one metric remembers; of those beyond, each `withLabels` makes a new object. */
+/** Sub-metrics that one metric remembers, all levels together; of those beyond, each `withLabels` makes a new object. */
 const maxSubs = 10_000
 
 /** A metric, or those of its values that have certain labels: what counters, gauges and histograms share. */
@@ -9,6 +9,8 @@ export abstract class Metric {
   private readonly labels: readonly string[]
   /** Sub-metrics by their next label, so that a label that comes again makes nothing new. */
   private readonly subs: Map<string, this>
+  /** How many more are remembered: one number for a metric and all below it. */
+  private readonly room: { subs: number }
   private cached: Series | undefined
   private cachedEpoch: number
 
@@ -22,6 +24,7 @@ export abstract class Metric {
     this.store = statsRegistry.define(name, type, labelNames, buckets)
     this.labels = []
     this.subs = new Map()
+    this.room = { subs: maxSubs }
     this.cached = undefined
     this.cachedEpoch = -1
     // One without labels is shown from the start, so that its absence means that nobody declared it.
@@ -48,10 +51,14 @@ export abstract class Metric {
       store: this.store,
       labels: [...this.labels, label],
       subs: new Map(),
+      room: this.room,
       cached: undefined,
       cachedEpoch: -1,
     }) as this
-    if (this.subs.size < maxSubs) this.subs.set(label, sub)
+    if (this.room.subs > 0) {
+      this.room.subs--
+      this.subs.set(label, sub)
+    }
     return sub
   }
 
@@ -59,6 +66,7 @@ export abstract class Metric {
   clear(): void {
     this.store.clear(this.labels)
     this.subs.clear()
+    if (this.labels.length === 0) this.room.subs = maxSubs
   }
 
   /** The values to write to. */

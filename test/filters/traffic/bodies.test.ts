@@ -177,6 +177,34 @@ test('a body that cannot be looked through is not shown when there is something 
   t.is(packed.http.request.body.omitted, 'redaction')
 })
 
+test('a body in an encoding that it does not name is not shown when there is something to hide', async t => {
+  for (const type of [
+    json,
+    'Content-Type: application/xml',
+    'Content-Type: application/x-www-form-urlencoded',
+  ]) {
+    const { http } = await logged(
+      t,
+      { bodies: true, redact: ['pin'] },
+      Buffer.from('{"pin":1}', 'utf16le'),
+      type,
+    )
+    t.is(http.request.body.omitted, 'redaction', type)
+  }
+})
+
+test('JSON that is sent as plain text, as browsers send beacons, is looked through', async t => {
+  const text = 'Content-Type: text/plain;charset=UTF-8'
+  const options = { bodies: true, redact: ['pin'] } as const
+  t.is((await logged(t, options, ' {"pin":1}', text)).http.request.body.content, ' {"pin":"[redacted]"}')
+  t.is((await logged(t, options, '{pin:1}', text)).http.request.body.omitted, 'redaction')
+  t.is(
+    (await logged(t, options, '[12:00] all is well', text)).http.request.body.content,
+    '[12:00] all is well',
+  )
+  t.is((await logged(t, options, 'pin 1', text)).http.request.body.content, 'pin 1')
+})
+
 test('uploads and downloads of 8 MiB in chunks are recorded in the memory of the limit', async t => {
   const size = 8 * 1024 * 1024
   const upstream = await Upstream.start(t, async connection => {

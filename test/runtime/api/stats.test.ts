@@ -71,6 +71,12 @@ test('labels without end are counted together', t => {
   const series = snapshotOf('endless')?.series ?? []
   t.is(series.length, maxSeries + 1)
   t.deepEqual(series.at(-1), { labels: ['overflow'], value: 500, counts: [] })
+  const pairs = new stats.Counter('pairs', ['a', 'b'])
+  for (let i = 0; i < maxSeries + 500; i++) pairs.withLabels('overflow', String(i)).increase()
+  t.true(
+    (snapshotOf('pairs')?.series.length ?? 0) <= maxSeries + 1,
+    'also where a client says that it is what is over',
+  )
 })
 
 test('what cannot be a metric is refused', t => {
