@@ -1,7 +1,8 @@
 import { type Redaction, redacted } from './redaction.ts'
 
 const tag = /<(\/?)([\p{L}_:][\p{L}\p{N}_.:-]*)((?:[^<>"']|"[^"]*"|'[^']*')*)>/uy
-const attribute = /([\p{L}_:][\p{L}\p{N}_.:-]*)(\s*=\s*)("[^"]*"|'[^']*')/gu
+/** A name begins where none is: else a long one would be looked at once for each of its letters. */
+const attribute = /(?<![\p{L}\p{N}_.:-])([\p{L}_:][\p{L}\p{N}_.:-]*)(\s*=\s*)("[^"]*"|'[^']*')/gu
 
 /** Parts of XML that hold no elements, by how they begin. */
 const doctype = ['<!DOCTYPE', '>'] as const

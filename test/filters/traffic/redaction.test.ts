@@ -184,6 +184,15 @@ test('JSON in a text of JSON is looked through as well, as deep as it goes', t =
   t.false(json(deep, 'password')?.includes(secret))
 })
 
+test('a name without end is looked at once', t => {
+  // What looked at it once for each of its letters would not come back.
+  const long = 'c'.repeat(3_000_000)
+  t.is(redactXML(`<a ${long} pin="1">`, rules('pin')), `<a ${long} pin="[redacted]">`)
+  t.is(redactURL(`${long}@?pin=1`, rules('pin')), `${long}@?pin=[redacted]`)
+  t.is(json(`{"pin":"${'\\'.repeat(3_000_000)}`, 'pin'), '{"pin":"[redacted]"')
+  t.false(json(`{"pin":1,"a":"${'\\'.repeat(3_000_001)}`, 'pin')?.includes('"pin":1'))
+})
+
 test('XML in parts of XML that hold no elements is looked through as well', t => {
   const redaction = rules('pin')
   const shown = (text: string): string | undefined => redactXML(text, redaction)
