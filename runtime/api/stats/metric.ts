@@ -3,6 +3,17 @@ import { checkName, type MetricStore, type MetricType, type Series, statsRegistr
 /** Sub-metrics that one metric remembers, all levels together; of those beyond, each `withLabels` makes a new object. */
 const maxSubs = 10_000
 
+/** Characters of a label; clients may send any number. */
+const longest = 1024
+
+const cut = (label: string): string => (label.length > longest ? `${label.slice(0, longest - 1)}…` : label)
+
+/** A copy: a label is often cut out of a head, which lives as long as any part of it. */
+const standAlone = (label: string): string => {
+  const coding = /^[\0-\xff]*$/.test(label) ? 'latin1' : 'utf16le'
+  return Buffer.from(label, coding).toString(coding)
+}
+
 /** A metric, or those of its values that have certain labels: what counters, gauges and histograms share. */
 export abstract class Metric {
   protected readonly store: MetricStore
@@ -39,13 +50,14 @@ export abstract class Metric {
   withLabels(...labels: readonly (string | number | boolean | null | undefined)[]): this {
     const open = this.store.labelNames.length - this.labels.length
     let metric: this = this
-    for (let i = 0; i < labels.length && i < open; i++) metric = metric.sub(String(labels[i] ?? ''))
+    for (let i = 0; i < labels.length && i < open; i++) metric = metric.sub(cut(String(labels[i] ?? '')))
     return metric
   }
 
-  private sub(label: string): this {
-    const known = this.subs.get(label)
+  private sub(given: string): this {
+    const known = this.subs.get(given)
     if (known !== undefined) return known
+    const label = standAlone(given)
     // Not by its constructor, which declares a metric.
     const sub = Object.assign(Object.create(Object.getPrototypeOf(this)), {
       store: this.store,
