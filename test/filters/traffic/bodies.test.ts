@@ -156,6 +156,22 @@ test('credentials are never recorded, unless the script reveals them', async t =
   t.like(shown.http.request.headers, { authorization: '[redacted]', cookie: 'a=b', 'x-pin': '1' })
 })
 
+test('where proxies note the target of a request, its parameters are hidden as well', async t => {
+  const { http } = await logged(
+    t,
+    { redact: ['pin'] },
+    '',
+    'X-Forwarded-Uri: /a?pin=1&b=2',
+    'X-Original-URL: https://ada:secret@a.example/?pin=1',
+    'Referer: https://a.example/?user[pin]=1',
+  )
+  t.like(http.request.headers, {
+    'x-forwarded-uri': '/a?pin=[redacted]&b=2',
+    'x-original-url': 'https://a.example/?pin=[redacted]',
+    referer: 'https://a.example/?user[pin]=[redacted]',
+  })
+})
+
 test('fields of heads can be left out; one that comes twice is one member', async t => {
   t.is((await logged(t, { headers: false }, '')).http.request.headers, undefined)
   const { http } = await logged(t, {}, '', 'X-A: 1', 'x-a: 2', 'Cookie: a', 'Cookie: b', 'X-Tab: a\t"b"')
