@@ -110,6 +110,7 @@ export class TrafficNode implements ThreadsListener {
   private readonly stats = new StatsArchive()
   private readonly instance: ThreadSetup['instance']
   private readonly shared = SharedCells.allocate()
+  private readonly gatheredSpans: Int32Array<SharedArrayBuffer>
   private readonly threads: Threads
   private readonly firstReady = Promise.withResolvers<void>()
   private readonly startedMs = monotonicMs()
@@ -136,6 +137,7 @@ export class TrafficNode implements ThreadsListener {
     this.options = options
     this.instance = { name: options.cluster?.node ?? hostname(), uuid: randomUUID() }
     this.telemetry = this.makeTelemetry()
+    this.gatheredSpans = new Int32Array(new SharedArrayBuffer(options.threads * 4))
     const exported = this.telemetry?.sink
     this.sink = record => {
       options.sink(record)
@@ -268,6 +270,7 @@ export class TrafficNode implements ThreadsListener {
       instance: this.instance,
       tracing: this.telemetry?.policy,
       shared: this.shared,
+      gatheredSpans: this.gatheredSpans.buffer,
       roles,
       cluster,
     }
@@ -455,6 +458,7 @@ export class TrafficNode implements ThreadsListener {
           : `Its replacement starts in ${restartMs} ms.`
     const when = thread.isReady ? '' : ' while starting'
     const why = reason.message.replace(`${faults.ThreadDied.summary}: `, '')
+    this.countSpansOf(thread.slot)
     this.log.error(`Thread ${thread.slot} died${when}: ${why}. ${next}`, {
       code: reason.code,
       source: 'internal',
@@ -462,6 +466,13 @@ export class TrafficNode implements ThreadsListener {
       restartMs,
       stack: reason.stack,
     })
+  }
+
+  /** What a thread that is gone had not handed over. */
+  private countSpansOf(slot: number): void {
+    const spans = this.gatheredSpans[slot] as number
+    this.gatheredSpans[slot] = 0
+    if (spans > 0) this.telemetry?.take(slot, { spans: 0, values: [], lost: { 'thread-died': spans } })
   }
 
   logged(records: readonly LogRecord[]): void {

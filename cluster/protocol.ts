@@ -46,6 +46,8 @@ export interface ThreadSetup {
   readonly tracing: TracePolicy | undefined
   /** Memory that all threads see, for what they count together. */
   readonly shared: SharedArrayBuffer
+  /** By slot: spans that a thread has and has not handed over yet. */
+  readonly gatheredSpans: SharedArrayBuffer
   /** What the node is there for; undefined: for everything. */
   readonly roles?: readonly string[] | undefined
   /** The cluster that it is one of; undefined: it is alone. */

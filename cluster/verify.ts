@@ -31,6 +31,7 @@ export async function verifyScript(options: VerifyOptions): Promise<string | und
       tracing: undefined,
       instance: { name: 'verify', uuid: '' },
       shared: SharedCells.allocate(),
+      gatheredSpans: new SharedArrayBuffer(4),
     }),
     args: options.args,
     listener: {

@@ -17,8 +17,9 @@ import type { HostTask } from '../runtime/pool/thread-pool.ts'
 import { toFault } from '../runtime/pool/transfer.ts'
 import { sharedCells } from '../runtime/shared-cells.ts'
 import { allWarm, tokenLessor } from '../runtime/token-lessor.ts'
+import { placeAtWork } from '../runtime/trace/place-at-work.ts'
 import { Tracer } from '../runtime/trace/tracer.ts'
-import { placeAtWork, tracing } from '../runtime/trace/tracing.ts'
+import { tracing } from '../runtime/trace/tracing.ts'
 import { connectNats } from './bus/nats-bus.ts'
 import { WaitingBus } from './bus/waiting-bus.ts'
 import { ClusterThread } from './cluster-thread.ts'
@@ -99,7 +100,11 @@ class Shard {
       circumstances: placeAtWork,
     })
     this.cluster = this.joinCluster()
-    this.spans = new SpanRecorder(batch => this.main.tell({ kind: 'spans', batch }))
+    this.spans = new SpanRecorder(
+      batch => this.main.tell({ kind: 'spans', batch }),
+      undefined,
+      new Int32Array(data.gatheredSpans, slot * 4, 1),
+    )
     if (data.tracing !== undefined) tracing.tracer = new Tracer(data.tracing, this.spans)
     this.sinks = new CompanionSinks({
       log: this.log,

@@ -99,6 +99,7 @@ export class Telemetry {
 }
 
 const reasons: Readonly<Record<string, string>> = {
+  'thread-died': 'their thread died before it had handed them over',
   'thread-window': 'the main thread is behind',
   'queue-full': 'the queue to the collector is full',
   'export-failed': 'the collector did not take them in time',

@@ -3,6 +3,8 @@
  * put another in its place and thousands of time-outs cost one timer.
  */
 
+import { AsyncLocalStorage } from 'node:async_hooks'
+
 /** What the time is and when it will be. There is one, the system's, except in tests that make their own. */
 export interface Clock {
   wallMs(): number
@@ -30,6 +32,9 @@ export function alignEpoch(): void {
 /** The longest that a timer can wait, 24.8 days: what is longer would fire at once. */
 const longestMs = 2 ** 31 - 1
 
+/** What runs in here is no part of the work in which it was asked for, and its log lines name no trace. */
+const apart = AsyncLocalStorage.snapshot()
+
 const systemClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
@@ -39,7 +44,8 @@ const systemClock: Clock = {
     return () => clearTimeout(timer)
   },
   every(ms, run) {
-    const timer = setInterval(run, Math.min(ms, longestMs))
+    // Mostly for all that a thread does, and begun by whoever happens to need it first.
+    const timer = apart(setInterval, run, Math.min(ms, longestMs))
     timer.unref()
     return () => clearInterval(timer)
   },

@@ -2,6 +2,8 @@ import { TrafficError } from '../../runtime/errors.ts'
 import { nearest } from '../../runtime/nearest.ts'
 import { parseOptions, show } from '../../runtime/options.ts'
 import { ScriptProblems } from '../../runtime/script/script-problems.ts'
+import { traced } from '../../runtime/trace/place-at-work.ts'
+import { tracing } from '../../runtime/trace/tracing.ts'
 import type { FilterLayout } from '../filter.ts'
 import {
   type Callback,
@@ -339,7 +341,8 @@ class Assembler implements ScriptAccess {
   }
 
   callback(callback: Callback): Callback {
-    return this.script.isDialect ? inScope(callback) : callback
+    const called = this.script.isDialect ? inScope(callback) : callback
+    return tracing.tracer === null ? called : traced(called, callback)
   }
 
   named(name: string): Target {

@@ -307,12 +307,18 @@ interface OnBytes<V, T extends boolean> extends TunnelFilters<V, T> {
   /** Deframes a Redis message */
   decodeRESP(options?: RESPOptions): Stage<V, 'messages', RESPHead, T>
   /** Serves each HTTP request of a connection by a pipeline of its own */
-  demuxHTTP(options?: ServerOptions): Needs<V, 'messages', HTTPRequestHead, Stage<V, 'bytes', Head, T>>
+  demuxHTTP(
+    options?: ServerOptions & RouteOption<V>,
+  ): Needs<V, 'messages', HTTPRequestHead, Stage<V, 'bytes', Head, T>>
   /** Serves HTTP requests with a handler function */
   serveHTTP(
     handler: Message | ((request: Message<HTTPRequestHead>, ctx: Ctx<V>) => Promisable<Message>),
-    options?: ServerOptions & { bodyLimit?: Size },
+    options?: ServerOptions & RouteOption<V> & { bodyLimit?: Size },
   ): Stage<V, 'bytes', Head, T>
+}
+
+interface RouteOption<V> {
+  route?: (head: HTTPRequestHead, ctx: Ctx<V>) => string | undefined
 }
 
 /** Filters that take messages. */

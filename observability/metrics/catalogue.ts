@@ -27,7 +27,13 @@ const entry = (
   when?: string,
 ): CatalogueEntry => ({ name, type, unit, labels, help, ...(when === undefined ? undefined : { when }) })
 
-const served = ['server_port', 'http_request_method', 'http_response_status_code', 'error_type'] as const
+const served = [
+  'server_port',
+  'http_route',
+  'http_request_method',
+  'http_response_status_code',
+  'error_type',
+] as const
 const sent = [
   'server_address',
   'server_port',
@@ -97,7 +103,7 @@ export const catalogue: readonly CatalogueEntry[] = [
     'histogram',
     's',
     served,
-    'From the head of a request to the last byte of its response handed to the connection, by listening port.',
+    'From the head of a request to the last byte of its response handed to the connection, by listening port. `http_route` is what the option `route` of `demuxHTTP` and `serveHTTP` names; of more than 100 routes of a port, those that come later are counted as `other`.',
     traffic,
   ),
   entry(

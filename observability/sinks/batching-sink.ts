@@ -198,12 +198,12 @@ export class BatchingSink implements Sink {
   /** Tells all that is left that it will not be written. */
   private async giveUp(): Promise<void> {
     const { edge } = this
-    const reason = this.backlog.leftover
     const left = [...this.inFlight, ...this.again, this.ready, ...this.delayed.keys()].flat()
     left.push(...this.backlog.take(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER))
     this.inFlight.clear()
     this.delayed.clear()
     await this.backlog.close()
+    const reason = this.backlog.leftover
     // Those that are on disk alone are told by the backlog.
     edge.inFlight -= this.unsettled
     if (this.unsettled > 0) edge.drop(reason, this.unsettled)

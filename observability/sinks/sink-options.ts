@@ -25,7 +25,7 @@ export const sinkOptions = {
   bufferDiskLimit: size(1024 ** 3, 'Bytes of that folder, of each thread. More is dropped and counted.'),
   bufferSync: flag(
     false,
-    'Waits for the disk after each write to the buffer. Without it documents survive the end of the process, with it that of the machine.',
+    'Waits for the disk (fdatasync) after each write to the buffer, and for the names of its files. Without it documents survive the end of the process, by SIGKILL as well, with it a loss of power.',
   ),
   retryDelay: duration(
     100,

@@ -34,10 +34,24 @@ export class SpanRecorder implements SpanOutlet {
   private lost: Record<string, number> = {}
   private hasLost = false
   private cancelTimer: (() => void) | null = null
+  private readonly gathered: Int32Array
 
-  constructor(post: (batch: SpanBatch) => void, limits: RecorderLimits = recorderLimits) {
+  /**
+   * @param gathered its first number says how many have not been handed over, given up ones included: in shared memory, it
+   *   tells what is lost when the thread dies
+   */
+  constructor(
+    post: (batch: SpanBatch) => void,
+    limits: RecorderLimits = recorderLimits,
+    gathered: Int32Array = new Int32Array(1),
+  ) {
     this.post = post
     this.limits = limits
+    this.gathered = gathered
+  }
+
+  private add(spans: number): void {
+    this.gathered[0] = (this.gathered[0] as number) + spans
   }
 
   take(span: Span): void {
@@ -46,12 +60,14 @@ export class SpanRecorder implements SpanOutlet {
       return
     }
     packSpan(span, this.values)
+    this.add(1)
     if (++this.spans >= this.limits.batch) this.flush()
     else this.cancelTimer ??= after(this.limits.delayMs, () => this.flush())
   }
 
   lose(reason: string, spans: number): void {
     this.lost[reason] = (this.lost[reason] ?? 0) + spans
+    this.add(spans)
     this.hasLost = true
     this.cancelTimer ??= after(this.limits.delayMs, () => this.flush())
   }
@@ -65,6 +81,7 @@ export class SpanRecorder implements SpanOutlet {
     }
     for (const value of values) this.values.push(value)
     this.spans += spans
+    this.add(spans)
     if (this.spans >= this.limits.batch) this.flush()
     else this.cancelTimer ??= after(this.limits.delayMs, () => this.flush())
   }
@@ -86,5 +103,6 @@ export class SpanRecorder implements SpanOutlet {
     this.hasLost = false
     alignEpoch()
     this.post(batch)
+    this.gathered[0] = 0
   }
 }

@@ -14,15 +14,19 @@ export interface DataJSON extends JSON {
   decode(data: Data | null | undefined): any
 }
 
-const encode = (value: unknown, replacer?: Replacer, space?: string | number): Data | undefined => {
-  let text: string | undefined
+/** What `JSON.encode` gives, as text. */
+export function jsonText(value: unknown, replacer?: Replacer, space?: string | number): string | undefined {
   try {
-    text = JSON.stringify(value, replacer as (string | number)[], space)
+    return JSON.stringify(value, replacer as (string | number)[], space)
   } catch (error) {
     // The one thing that JSON.stringify refuses besides circles, and that decoded 64-bit integers are.
     if (typeof replacer === 'function' || Array.isArray(replacer)) throw error
-    text = JSON.stringify(value, exactBigints, space)
+    return JSON.stringify(value, exactBigints, space)
   }
+}
+
+const encode = (value: unknown, replacer?: Replacer, space?: string | number): Data | undefined => {
+  const text = jsonText(value, replacer, space)
   return text === undefined ? undefined : new Data(text)
 }
 

@@ -1,4 +1,9 @@
-import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads'
+import {
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  type Transferable,
+} from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { after, monotonicMs } from '../clock.ts'
 import type { FaultRecord } from '../errors.ts'
@@ -54,6 +59,12 @@ export interface ThreadPoolOptions<Data> {
   /** `process.argv` from its third element on, in each thread. */
   readonly argv?: readonly string[] | undefined
   readonly listener: PoolListener
+}
+
+/** Takes what a thread had posted before it was gone: closing the port would throw it away. */
+function hearOut(port: MessagePort): void {
+  for (let last = receiveMessageOnPort(port); last !== undefined; last = receiveMessageOnPort(port))
+    port.emit('message', last.message)
 }
 
 /** A thread that served this long had no trouble starting: its next death is a first one. */
@@ -176,6 +187,7 @@ class Slot<Data> {
 
   private ended(thread: PoolThread, error: unknown): void {
     this.thread = undefined
+    hearOut(thread.port)
     thread.port.close()
     const reason = describeDeath(error, this.options.maxHeapMb)
     if (this.isEnding) {

@@ -1,3 +1,5 @@
+import { bare } from './optional-space.ts'
+
 const maxMembers = 32
 
 // W3C Trace Context §3.3.2.2: a vendor's key, or tenant@vendor; and a value that does not end in a space.
@@ -9,7 +11,7 @@ export function parseTraceState(text: string): string {
   const members: string[] = []
   const seen = new Set<string>()
   for (const part of text.split(',')) {
-    const member = part.replace(/^[ \t]+|[ \t]+$/g, '')
+    const member = bare(part)
     if (member === '') continue
     const equals = member.indexOf('=')
     const name = member.slice(0, Math.max(equals, 0))

@@ -23,6 +23,18 @@ const http = script.listen(8000).demuxHTTP()
 const mux = script.task().muxHTTP()
 type Variables = { target: string | undefined; count: number }
 
+// Routes
+
+script.listen(8000).demuxHTTP({
+  route: ({ path }, ctx) => {
+    same<typeof path, string>(true)
+    same<typeof ctx.count, number>(true)
+    return ctx.target
+  },
+})
+// @ts-expect-error a route is a text
+script.listen(8000).serveHTTP(new Message('hi'), { route: () => 7 })
+
 // Bytes and messages
 
 // @ts-expect-error there are bytes behind listen

@@ -47,12 +47,14 @@ const specsOf = (filter: string): OptionSpecs =>
 
 const bodyLimit = (options: readonly string[]): string[] => [...options, 'bodyLimit'].sort()
 
+const routed = (options: readonly string[]): string[] => [...options, 'route'].sort()
+
 for (const [owner, typedOptions, specs] of [
   ['listen', optionsIn('ListenOptions'), listenOptions],
   ['pipeline', ['key', 'maxIdle', 'placement', ...optionsIn('ClusterOptions')].sort(), pipelineOptions],
   ['connect', optionsIn('ConnectOptions'), specsOf('connect')],
-  ['demuxHTTP', optionsIn('ServerOptions'), specsOf('demuxHTTP')],
-  ['serveHTTP', bodyLimit(optionsIn('ServerOptions')), specsOf('serveHTTP')],
+  ['demuxHTTP', routed(optionsIn('ServerOptions')), specsOf('demuxHTTP')],
+  ['serveHTTP', bodyLimit(routed(optionsIn('ServerOptions'))), specsOf('serveHTTP')],
   ['muxHTTP', optionsIn('MuxHTTPOptions'), specsOf('muxHTTP')],
   ['mux', [...optionsIn('MuxOptions'), 'messageKey'].sort(), specsOf('mux')],
   ['muxQueue', [...optionsIn('MuxOptions'), 'blocking'].sort(), specsOf('muxQueue')],

@@ -1,5 +1,6 @@
 import { wallMs } from '../../../runtime/clock.ts'
 import type { Event } from '../../../runtime/event.ts'
+import { printable, printableJSON } from '../../../runtime/printable.ts'
 import type { Context } from '../../context.ts'
 import { Filter } from '../../filter.ts'
 import type { FilterDefinition } from '../definition.ts'
@@ -17,11 +18,14 @@ class Dump extends Filter {
   process(event: Event): void {
     const tag = typeof this.tag === 'function' ? String(this.tag(this.pipeline.context)) : this.tag
     process.stdout.write(
-      `${new Date(wallMs()).toISOString()} [dump] [${this.pipeline.path}]${tag && ` [${tag}]`} ${describeEvent(event)}\n`,
+      `${new Date(wallMs()).toISOString()} [dump] [${this.pipeline.path}]${tag && ` [${inLine(tag)}]`} ${describeEvent(event)}\n`,
     )
     this.next.process(event)
   }
 }
+
+/** Text from elsewhere as a part of a line that a terminal shows. */
+const inLine = (text: string): string => printable(text).replaceAll('\n', '·')
 
 /** An event for the eye: its type, what it carries, and bytes as a hex dump. */
 function describeEvent(event: Event): string {
@@ -33,7 +37,7 @@ function describeEvent(event: Event): string {
     case 2:
       return event.tail === undefined ? 'MessageEnd' : `MessageEnd ${asJSON(event.tail)}`
     case 3:
-      return event.error === '' ? 'StreamEnd' : `StreamEnd [${event.error}] ${event.reason}`
+      return event.error === '' ? 'StreamEnd' : `StreamEnd [${event.error}] ${inLine(event.reason)}`
     default:
       return event satisfies never
   }
@@ -42,7 +46,7 @@ function describeEvent(event: Event): string {
 /** A debugging aid must not end a session because of what a script put into a head. */
 function asJSON(value: object): string {
   try {
-    return JSON.stringify(value)
+    return printableJSON(JSON.stringify(value))
   } catch (thrown) {
     return `(${(thrown as Error).message.split('\n')[0]})`
   }

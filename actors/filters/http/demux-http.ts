@@ -7,13 +7,13 @@ import {
   messageEnd,
   type StreamEnd,
 } from '../../../runtime/event.ts'
-import { cloneContext } from '../../context.ts'
+import { type Context, cloneContext } from '../../context.ts'
 import type { EventPort } from '../../filter.ts'
 import type { Edge } from '../../kernel/ledger.ts'
 import type { Pipeline, PipelineLayout } from '../../pipeline.ts'
 import type { FilterDefinition } from '../definition.ts'
 import { HTTPServer } from './http-server.ts'
-import { type ServerSettings, serverOptions } from './server-options.ts'
+import { routedOptions, routeInContext, type ServerSettings } from './server-options.ts'
 
 /** Where the response of the sub-pipeline comes in, inside the actor of the pipeline that demuxHTTP stands in. */
 class ReplyPort implements EventPort {
@@ -79,6 +79,10 @@ class DemuxHTTP extends HTTPServer {
     this.exchange?.send(end, this.edge)
   }
 
+  protected override get contextOfExchange(): Context {
+    return (this.exchange ?? this.pipeline).context
+  }
+
   protected exchangeEnded(): void {
     const { exchange } = this
     this.exchange = null
@@ -99,11 +103,12 @@ export const demuxHTTP: FilterDefinition = {
   accepts: 'bytes',
   emits: 'bytes',
   sub: 'messages',
-  options: serverOptions,
+  options: routedOptions,
   example: "listen(8000).demuxHTTP().to($ => $.muxHTTP().to($ => $.connect('127.0.0.1:8080')))",
   build: call => {
     const layout = call.localTarget()
-    const settings = call.options(serverOptions)
+    const { route, ...others } = call.options(routedOptions)
+    const settings = { ...others, route: routeInContext(call, route) }
     const edge = call.edge('demux', layout.name, 'block')
     return { name: 'demuxHTTP', create: () => new DemuxHTTP(settings, layout, edge) }
   },

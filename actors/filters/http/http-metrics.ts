@@ -18,7 +18,7 @@ const exchange = ['http_request_method', 'http_response_status_code', 'error_typ
 const served = statsRegistry.define(
   'http_server_request_duration_seconds',
   'histogram',
-  ['server_port', ...exchange],
+  ['server_port', 'http_route', ...exchange],
   buckets,
 )
 const serving = statsRegistry.define('http_server_active_requests', 'gauge', ['server_port'])
@@ -66,15 +66,31 @@ export class ExchangeDurations {
   }
 }
 
+/** Routes that are told apart on one port: scripts may make them of what clients send, which has no end. */
+const mostRoutes = 100
+
 /** What is counted of one listening port. */
 export class ServerMetrics {
+  /** Of requests whose route has no name. */
   readonly durations: ExchangeDurations
+  private readonly port: string
+  private readonly routes = new Map<string, ExchangeDurations>()
   /** Requests that are being served, as its `value`. */
   readonly active: Series
 
   constructor(port: string) {
-    this.durations = new ExchangeDurations(served, [port])
+    this.port = port
+    this.durations = new ExchangeDurations(served, [port, ''])
     this.active = serving.touch([port])
+  }
+
+  ofRoute(route: string): ExchangeDurations {
+    const known = this.routes.get(route)
+    if (known !== undefined) return known
+    if (this.routes.size >= mostRoutes && route !== 'other') return this.ofRoute('other')
+    const durations = new ExchangeDurations(served, [this.port, route])
+    this.routes.set(route, durations)
+    return durations
   }
 }
 

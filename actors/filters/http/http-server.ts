@@ -16,6 +16,7 @@ import {
 import { TrafficError } from '../../../runtime/errors.ts'
 import { Data, type Event, type Message, MessageEnd, messageEnd, StreamEnd } from '../../../runtime/event.ts'
 import { type Flushable, type Source, turn } from '../../../runtime/turn.ts'
+import type { Context } from '../../context.ts'
 import { Filter, Latin1 } from '../../filter.ts'
 import type { Drainable, Relievable } from '../../session.ts'
 import { faultReply, replyToStreamEnd } from './fault-reply.ts'
@@ -88,6 +89,10 @@ export abstract class HTTPServer
   protected abstract requestStreamEnded(end: StreamEnd): void
   /** Bytes came that are no request. */
   protected requestRefused(_status: number, _reason: string): void {}
+  /** The variables of what serves the request. */
+  protected get contextOfExchange(): Context {
+    return this.pipeline.context
+  }
   /** The exchange is over: let go of what served it. */
   protected abstract exchangeEnded(): void
 
@@ -313,6 +318,7 @@ export abstract class HTTPServer
     }
     this.reply = Reply.started
     this.record.status = status
+    this.nameRoute()
     if (!this.isRequestDone && !this.mayDiscard(request)) this.isPersistent = false
     if (status === 101 && request.upgrade === undefined) {
       this.reply = Reply.none
@@ -435,7 +441,7 @@ export abstract class HTTPServer
   /** The response came before the request was over: the rest of it is read and thrown away, within a limit. */
   private discardRequest(): void {
     this.record.end(this.request, this.reply === Reply.done)
-    this.exchangeEnded()
+    this.leaveExchange()
     if (!this.isPersistent) {
       this.close()
       return
@@ -451,12 +457,31 @@ export abstract class HTTPServer
 
   private finishExchange(): void {
     this.record.end(this.request, this.reply === Reply.done)
-    if (!this.isDiscarding) this.exchangeEnded()
+    if (!this.isDiscarding) this.leaveExchange()
     this.isDiscarding = false
     this.request = null
     if (!this.isPersistent || this.isDraining) this.close()
     else if (this.leftover !== null) this.takeUp()
     else if (this.inputEnded) this.close()
+  }
+
+  private leaveExchange(): void {
+    this.nameRoute()
+    this.exchangeEnded()
+  }
+
+  /** Asks the script for the route, once: it is told of what was served, and cannot spoil it. */
+  private nameRoute(): void {
+    const { route } = this.settings
+    const { request, record } = this
+    if (route === undefined || request === null || record.isRouteKnown) return
+    record.isRouteKnown = true
+    try {
+      const name: unknown = route(request, this.contextOfExchange)
+      if (typeof name === 'string') record.route = name
+    } catch (thrown) {
+      this.pipeline.session.pipelineFailed(this.pipeline, TrafficError.from(thrown))
+    }
   }
 
   /** Answers bytes that are no request, and takes nothing more. */
@@ -466,7 +491,7 @@ export abstract class HTTPServer
       this.requestRefused(status, reason)
     }
     this.record.status = status
-    this.exchangeEnded()
+    this.leaveExchange()
     this.decoder.stop()
     const reply = faultReply(status, 'ProtocolError', reason)
     const mode: WriteMode = {
@@ -488,7 +513,7 @@ export abstract class HTTPServer
    */
   private abort(): void {
     if (this.isClosing) return
-    this.exchangeEnded()
+    this.leaveExchange()
     if (!this.writer.endsWithConnection) {
       this.close()
       return
@@ -499,7 +524,7 @@ export abstract class HTTPServer
 
   private close(): void {
     if (this.isClosing) return
-    if (this.request !== null && this.reply !== Reply.done) this.exchangeEnded()
+    if (this.request !== null && this.reply !== Reply.done) this.leaveExchange()
     this.finish(false)
   }
 
@@ -534,7 +559,7 @@ export abstract class HTTPServer
   }
 
   override stop(): void {
-    if (!this.isClosing && this.request !== null) this.exchangeEnded()
+    if (!this.isClosing && this.request !== null) this.leaveExchange()
     this.release()
   }
 }

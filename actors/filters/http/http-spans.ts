@@ -47,7 +47,11 @@ function describeRequest(span: Span, head: RequestHead, pipeline: Pipeline, asid
   if (own?.isRecorded === true) span.links = [own.traceparent]
 }
 
-export function endServerSpan(span: Span, status: number, fault: string): void {
+export function endServerSpan(span: Span, route: string, status: number, fault: string): void {
+  if (route !== '') {
+    span.name = `${span.name} ${route}`
+    span.set('http.route', route)
+  }
   if (status !== 0) span.set('http.response.status_code', status)
   span.end(fault !== '' ? fault : status >= 500 ? String(status) : '')
 }

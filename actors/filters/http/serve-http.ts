@@ -18,10 +18,10 @@ import { MessageCollector } from '../message-collector.ts'
 import { isThenable } from '../promise.ts'
 import { faultReply } from './fault-reply.ts'
 import { HTTPServer } from './http-server.ts'
-import { type ServerSettings, serverOptions } from './server-options.ts'
+import { routedOptions, routeInContext, type ServerSettings } from './server-options.ts'
 
 const options = {
-  ...serverOptions,
+  ...routedOptions,
   bodyLimit: size(
     16 * 1024 * 1024,
     'Bytes of a request body that are collected for the handler; more is answered with 413. Bounds what one request can cost.',
@@ -140,7 +140,8 @@ export const serveHTTP: FilterDefinition = {
         `serveHTTP wants a handler (request, ctx) => Message, or a Message, and got ${show(handler)}`,
       )
     }
-    const { bodyLimit, ...settings } = call.options(options)
+    const { bodyLimit, route, ...others } = call.options(options)
+    const settings = { ...others, route: routeInContext(call, route) }
     return { name: 'serveHTTP', create: () => new ServeHTTP(settings, handler as Handler, bodyLimit) }
   },
 }

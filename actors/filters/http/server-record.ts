@@ -17,6 +17,9 @@ export class ServerRecord {
   /** The status sent, and what went wrong. */
   status = 0
   fault = ''
+  /** What the script calls its route; '' when it does not, and whether it has been asked. */
+  route = ''
+  isRouteKnown = false
   private metrics: ServerMetrics | null = null
   /** When the request came; 0 when there is none. */
   private startMs = 0
@@ -32,6 +35,8 @@ export class ServerRecord {
     this.startMs = turn.nowMs()
     this.status = 0
     this.fault = ''
+    this.route = ''
+    this.isRouteKnown = false
     if (tracing.tracer === null) return
     this.trace = enterTrace(head, pipeline, this.asideMs)
     this.asideMs = 0
@@ -39,15 +44,16 @@ export class ServerRecord {
 
   /** The exchange is over, or will never be. */
   end(request: RequestHead | null, isAnswered: boolean): void {
-    const { metrics, trace, status, startMs } = this
+    const { metrics, trace, status, startMs, route } = this
     if (startMs === 0 || metrics === null) return
     this.startMs = 0
     const fault = !isAnswered && this.fault === '' ? 'ConnectionAborted' : this.fault
     metrics.active.value--
-    metrics.durations.ended(request?.method ?? '', status, fault, turn.elapsedMs(startMs), trace)
+    const durations = route === '' ? metrics.durations : metrics.ofRoute(route)
+    durations.ended(request?.method ?? '', status, fault, turn.elapsedMs(startMs), trace)
     if (trace === null) return
     this.trace = null
-    if (trace.isRecorded) endServerSpan(trace as Span, status, fault)
+    if (trace.isRecorded) endServerSpan(trace as Span, route, status, fault)
   }
 
   /** Bytes came that are no request. */

@@ -68,7 +68,7 @@ export function bodyContent(
   if (type.kind === 'binary') return binary(bytes, length, isCut, type, redaction, settings)
   const end = isCut && type.charset === 'utf-8' ? wholeCharacters(bytes, length) : length
   const isUTF8 = type.charset === 'utf-8' || type.charset === 'us-ascii'
-  if (isUTF8 && !mustRead(type.kind, redaction)) return content(bytes, end, '', isCut)
+  if (isUTF8 && !mustRead(type.kind, redaction, bytes, end)) return content(bytes, end, '', isCut)
   const text = isUTF8 ? bytes.toString('utf8', 0, end) : decode(bytes.subarray(0, end), type.charset)
   if (text === undefined) return omit('encoding')
   const clean = redact(text, type.kind, redaction)
@@ -92,10 +92,18 @@ function binary(
   return base64(bytes, length, isCut)
 }
 
-const mustRead = (kind: BodyKind, redaction: Redaction): boolean =>
-  kind === 'json' ? redaction.concernsJSON : kind !== 'text' && redaction.hasNames
+function mustRead(kind: BodyKind, redaction: Redaction, bytes: Buffer, end: number): boolean {
+  if (kind === 'json') return redaction.concernsJSON
+  if (kind !== 'text') return redaction.hasNames
+  return redaction.concernsJSON && likeJSON.test(bytes.toString('latin1', 0, Math.min(end, 256)))
+}
+
+/** Text that begins as JSON does: browsers send what `navigator.sendBeacon` is given as plain text. */
+const likeJSON = /^\s*(?:\{|\[\s*[[{"])/
 
 function redact(text: string, kind: BodyKind, redaction: Redaction): string | undefined {
+  // UTF-16 that does not say so: servers find out, and nothing would be found in it here.
+  if (kind !== 'text' && text.includes('\0') && redaction.concernsJSON) return undefined
   switch (kind) {
     case 'json':
       return redaction.mayHoldInJSON(text) ? redactJSON(text, redaction) : text
@@ -104,7 +112,7 @@ function redact(text: string, kind: BodyKind, redaction: Redaction): string | un
     case 'form':
       return redactForm(text, redaction)
     default:
-      return text
+      return likeJSON.test(text) && redaction.mayHoldInJSON(text) ? redactJSON(text, redaction) : text
   }
 }
 

@@ -20,7 +20,18 @@ const slots = [
 ] as const
 /** Those that are known even when they are hidden. */
 const bodySlots: readonly number[] = [slots.indexOf('content-type'), slots.indexOf('content-encoding')]
-const urlFields: ReadonlySet<string> = new Set(['referer', 'location', 'content-location', 'link', 'refresh'])
+/** Those that proxies note the target of a request in are among them. */
+const urlFields: ReadonlySet<string> = new Set([
+  'referer',
+  'location',
+  'content-location',
+  'link',
+  'refresh',
+  'x-forwarded-uri',
+  'x-original-uri',
+  'x-original-url',
+  'x-rewrite-url',
+])
 
 const lowerCase = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte,

@@ -95,7 +95,7 @@ export const logOptions = {
   ),
   fields: optional(
     'a function (exchange, ctx) => object',
-    'Fields to add to the document of an exchange, like { labels: { tenant: ctx.tenant } }.',
+    'Fields to add to the document of an exchange, like { labels: { tenant: ctx.tenant } }; a member that is undefined is taken out of it.',
     isFunction,
   ),
   dataset: optional(

@@ -29,8 +29,11 @@ const space = /[ \t\r\n]*/y
  * @returns undefined when the text is no JSON, which must not be shown then
  */
 export function redactJSON(text: string, redaction: Redaction): string | undefined {
-  return new Reader(text, redaction).read()
+  return new Reader(text, redaction, 0).read()
 }
+
+/** Texts in texts that are looked through as JSON; what is deeper is not shown. */
+const mostTexts = 8
 
 class Reader {
   private readonly text: string
@@ -40,8 +43,11 @@ class Reader {
   /** Up to where the text has been written out. */
   private written = 0
   private out = ''
+  /** Of texts in texts. */
+  private readonly depth: number
 
-  constructor(text: string, redaction: Redaction) {
+  constructor(text: string, redaction: Redaction, depth: number) {
+    this.depth = depth
     this.text = text
     this.redaction = redaction
   }
@@ -79,7 +85,7 @@ class Reader {
 
   private scalar(first: string): boolean {
     if (first === '"') {
-      this.skipString()
+      this.string()
       return true
     }
     if (this.skip(number)) return true
@@ -87,6 +93,26 @@ class Reader {
     if (!this.skip(word)) return false
     const read = this.text.slice(start, this.at)
     return words.some(each => each === read || (this.at === this.text.length && each.startsWith(read)))
+  }
+
+  /** Reads a text, which may be JSON in itself: then it is looked through, too. */
+  private string(): void {
+    const start = this.at
+    const isWhole = this.skipString()
+    const literal = this.text.slice(start, this.at)
+    // Without a quote of its own it holds no names.
+    if (!literal.includes('\\')) return
+    const inner = textOf(isWhole ? literal : `${withoutCutEscape(literal)}"`)
+    if (inner !== undefined && !looksLikeJSON.test(inner)) return
+    if (!this.redaction.mayHoldInJSON(inner ?? literal)) return
+    const clean =
+      inner === undefined || this.depth === mostTexts
+        ? undefined
+        : new Reader(inner, this.redaction, this.depth + 1).read()
+    if (clean === inner && clean !== undefined) return
+    const written = JSON.stringify(clean ?? redacted)
+    this.out += this.text.slice(this.written, start) + (isWhole ? written : written.slice(0, -1))
+    this.written = this.at
   }
 
   /** Reads on in an object or array, up to the next value or its end. */
@@ -202,11 +228,25 @@ class Reader {
   }
 }
 
-function nameOf(literal: string): string | undefined {
-  if (!literal.includes('\\')) return literal.slice(1, -1)
+/** Begins as an object, a text, or an array of either. */
+const looksLikeJSON = /^\s*(?:[{"]|\[\s*[[{"])/
+const nameOf = (literal: string): string | undefined =>
+  literal.includes('\\') ? textOf(literal) : literal.slice(1, -1)
+
+function textOf(literal: string): string | undefined {
   try {
     return JSON.parse(literal) as string
   } catch {
     return undefined
   }
+}
+
+/** Takes away the beginning of an escape that the end of the text cuts. */
+function withoutCutEscape(literal: string): string {
+  const { length } = literal
+  const at = literal.lastIndexOf('\\')
+  if (at < length - 5 || (at < length - 1 && literal[at + 1] !== 'u')) return literal
+  let first = at
+  while (literal[first - 1] === '\\') first--
+  return (at - first) % 2 === 0 ? literal.slice(0, at) : literal
 }

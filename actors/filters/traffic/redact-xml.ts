@@ -1,11 +1,27 @@
 import { type Redaction, redacted } from './redaction.ts'
 
 const tag = /<(\/?)([\p{L}_:][\p{L}\p{N}_.:-]*)((?:[^<>"']|"[^"]*"|'[^']*')*)>/uy
-const attribute = /([\p{L}_:][\p{L}\p{N}_.:-]*)(\s*=\s*)("[^"]*"|'[^']*')/gu
+/** A name begins where none is: else a long one would be looked at once for each of its letters. */
+const attribute = /(?<![\p{L}\p{N}_.:-])([\p{L}_:][\p{L}\p{N}_.:-]*)(\s*=\s*)("[^"]*"|'[^']*')/gu
 
 /** Parts of XML that hold no elements, by how they begin. */
 const doctype = ['<!DOCTYPE', '>'] as const
 const opaque = [doctype, ['<!--', '-->'], ['<![CDATA[', ']]>'], ['<?', '?>']] as const
+
+/** XML in texts and comments of XML that is looked through; what is deeper is not shown. */
+const mostTexts = 8
+
+const entities = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" } as const
+const escapedTag = /&(?:lt|#0*60|#x0*3c);/i
+
+/** Text between tags: XML may be written in it, escaped. */
+function redactText(text: string, redaction: Redaction, depth: number): string {
+  if (!escapedTag.test(text)) return text
+  const inner = text
+    .replace(/&#(?:0*60|x0*3c);/gi, '<')
+    .replace(/&(lt|gt|amp|quot|apos);/g, (_, name: keyof typeof entities) => entities[name])
+  return redactXML(inner, redaction, depth + 1) === inner ? text : redacted
+}
 
 /** A tag that the end of the text cuts. */
 const cutTag = /^<\/?(?:[\p{L}_:][^>]*)?$/u
@@ -18,8 +34,9 @@ const localName = (name: string): string => name.slice(name.indexOf(':') + 1)
  *
  * @returns undefined when the text cannot be understood, or declares entities: it must not be shown then
  */
-export function redactXML(text: string, redaction: Redaction): string | undefined {
+export function redactXML(text: string, redaction: Redaction, depth = 0): string | undefined {
   if (!redaction.mayHold(text, '<!DOCTYPE')) return text
+  if (depth === mostTexts) return undefined
   let out = ''
   /** The element being hidden, and how many of its name are open inside of it. */
   let hidden = ''
@@ -27,14 +44,19 @@ export function redactXML(text: string, redaction: Redaction): string | undefine
   let at = 0
   while (at < text.length) {
     const next = text.indexOf('<', at)
-    if (hidden === '') out += text.slice(at, next < 0 ? text.length : next)
+    if (hidden === '') out += redactText(text.slice(at, next < 0 ? text.length : next), redaction, depth)
     if (next < 0) return out
     const part = opaque.find(([begin]) => text.startsWith(begin, next))
     if (part === doctype && text.slice(next, text.indexOf('>', next)).includes('[')) return undefined
     if (part !== undefined) {
       const end = text.indexOf(part[1], next)
       at = end < 0 ? text.length : end + part[1].length
-      if (hidden === '') out += text.slice(next, at)
+      if (hidden !== '') continue
+      const [begin, close] = part
+      const inner = text.slice(next + begin.length, end < 0 ? at : end)
+      out +=
+        part === doctype ? text.slice(next, at) : begin + (redactXML(inner, redaction, depth + 1) ?? redacted)
+      if (part !== doctype && end >= 0) out += close
       continue
     }
     tag.lastIndex = next

@@ -50,6 +50,14 @@ export class Redaction {
     return this.names.has(name.toLowerCase()) || this.patterns.some(pattern => pattern.test(name))
   }
 
+  /** The same for a parameter, whose name may be written as a path: `user[password]`, `user.password`. */
+  hidesParameter(name: string): boolean {
+    return (
+      this.hides(name) ||
+      (/[[.]/.test(name) && name.split(/[[\].]/).some(part => part !== '' && this.hides(part)))
+    )
+  }
+
   /** Whether the field of a head with this lower-case name is not to be seen. */
   hidesField(name: string): boolean {
     return this.secretFields.has(name) || this.hides(name)

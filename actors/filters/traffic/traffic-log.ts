@@ -8,6 +8,7 @@ import { nextEventId } from './event-id.ts'
 import type { Exchange, ExchangeLog } from './exchange.ts'
 import { requestView, responseView } from './head-snapshot.ts'
 import type { LogSettings } from './log-options.ts'
+import { fieldsText } from './merge-fields.ts'
 import type { Outlet } from './outlet.ts'
 import { checkRules } from './redaction.ts'
 
@@ -96,11 +97,16 @@ export class TrafficLog implements ExchangeLog {
     if (fields === undefined) return ''
     const more = this.ask(fields as Decide, exchange, undefined)
     if (more === undefined || more === null) return ''
-    const json = typeof more === 'object' ? (JSON.stringify(more) as string | undefined) : undefined
-    if (json?.startsWith('{')) return json
+    let why = ''
+    try {
+      const text = typeof more === 'object' ? fieldsText(more) : undefined
+      if (text !== undefined) return text
+    } catch (thrown) {
+      why = `, which JSON cannot say: ${TrafficError.from(thrown).message}`
+    }
     const fault = new TrafficError(
       'RuntimeError',
-      `fields of ${this.name} must give an object, and gave ${show(more)}`,
+      `fields of ${this.name} must give an object, and gave ${show(more)}${why}`,
     )
     exchange.pipeline.session.program.reportFault(this.name, fault)
     return ''

@@ -49,7 +49,6 @@ const retryMs = 1000
  *                 ▲── read again, when memory has room, from where it had none
  */
 export class DiskBacklog implements Backlog, Heir {
-  readonly leftover = 'left-on-disk'
   memoryBytes = 0
   diskBytes = 0
   private readonly options: DiskBacklogOptions
@@ -73,6 +72,11 @@ export class DiskBacklog implements Backlog, Heir {
     this.options = options
     this.left = []
     this.adopt(options.folder.enter(this))
+  }
+
+  /** Some of what a disk that failed at the end is told to have lost may be found on it all the same. */
+  get leftover(): string {
+    return this.unwritten.length === 0 ? 'left-on-disk' : 'disk-failed'
   }
 
   /** Begins to read what earlier processes left. */

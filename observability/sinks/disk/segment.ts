@@ -1,5 +1,18 @@
 import { Buffer } from 'node:buffer'
-import { close, closeSync, fdatasync, fstatSync, openSync, read, readFileSync, rmSync, write } from 'node:fs'
+import {
+  close,
+  closeSync,
+  fdatasync,
+  fstatSync,
+  fsync,
+  open,
+  openSync,
+  read,
+  readFileSync,
+  rmSync,
+  write,
+} from 'node:fs'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import type { SinkEntry } from '../../../actors/sink.ts'
 import { readFrame } from './frame.ts'
@@ -8,6 +21,11 @@ const readAt = promisify(read)
 const writeAt = promisify(write)
 const closeFile = promisify(close)
 const syncData = promisify(fdatasync)
+const syncAll = promisify(fsync)
+const openFile = promisify(open)
+
+/** The thread's folder, that of the place in the script, and the one of the option. */
+const folders = 3
 
 /** Reads a segment from its beginning, or from where entries began to be on disk alone. */
 export interface Cursor {
@@ -36,6 +54,8 @@ export class Segment {
   private settledFd: number | undefined
   private settledBytes: number
   private isClosed = false
+  /** The disk has its name: without, what is in it would be lost with the machine all the same. */
+  private isNamed = false
 
   /** @throws Error of the file system */
   private constructor(path: string, isNew: boolean) {
@@ -69,8 +89,25 @@ export class Segment {
       const { bytesWritten } = await writeAt(this.fd, frames, at, frames.length - at, this.written + at)
       at += bytesWritten
     }
-    if (isSynced) await syncData(this.fd)
+    if (isSynced) {
+      await syncData(this.fd)
+      if (!this.isNamed) await this.syncName()
+    }
     this.written += frames.length
+  }
+
+  private async syncName(): Promise<void> {
+    let folder = this.path
+    for (let level = 0; level < folders; level++) {
+      folder = dirname(folder)
+      const fd = await openFile(folder, 'r')
+      try {
+        await syncAll(fd)
+      } finally {
+        await closeFile(fd)
+      }
+    }
+    this.isNamed = true
   }
 
   /** The entries that follow, about so many bytes of them. Nothing: the file is at its end, or what follows is no entry. */

@@ -3,22 +3,27 @@
 
 import { TrafficError } from '../../errors.ts'
 
+interface Rule<T> {
+  /** As it was written. */
+  readonly text: string
+  readonly value: T
+}
+
 /** Rules of one host: whole paths, and a tree of segments for those that end in `/*`. */
 interface Paths<T> {
-  readonly exact: Map<string, T>
+  readonly exact: Map<string, Rule<T>>
   readonly below: Segment<T>
 }
 
 interface Segment<T> {
   readonly children: Map<string, Segment<T>>
-  /** True when a rule ends in `/*` here. */
-  isRule: boolean
-  value: T | undefined
+  /** The rule that ends in `/*` here. */
+  rule: Rule<T> | undefined
 }
 
 const slashCode = 0x2f
 
-const newSegment = <T>(): Segment<T> => ({ children: new Map(), isRule: false, value: undefined })
+const newSegment = <T>(): Segment<T> => ({ children: new Map(), rule: undefined })
 const newPaths = <T>(): Paths<T> => ({ exact: new Map(), below: newSegment() })
 
 /**
@@ -59,7 +64,7 @@ export class URLRouter<T = unknown> {
     if (fault !== undefined) throw new TrafficError('BadOption', `invalid URL pattern '${rule}': ${fault}`)
     const paths = this.pathsOf(host)
     if (last !== '*') {
-      paths.exact.set(path, value)
+      paths.exact.set(path, { text: rule, value })
       return
     }
     let at = paths.below
@@ -69,8 +74,7 @@ export class URLRouter<T = unknown> {
       at.children.set(segment, next)
       at = next
     }
-    at.isRule = true
-    at.value = value
+    at.rule = { text: rule, value }
   }
 
   private pathsOf(host: string): Paths<T> {
@@ -88,6 +92,25 @@ export class URLRouter<T = unknown> {
    */
   find(...parts: readonly (string | null | undefined)[]): T | undefined
   find(first?: string | null, second?: string | null, ...more: readonly unknown[]): T | undefined {
+    return this.fitting(first, second, more)?.value
+  }
+
+  /**
+   * The rule that `find` goes by, as it was written, like '/api/*'; undefined when none fits. There are as few of them as
+   * rules: a name for the route of a request in traces and metrics.
+   *
+   * @param parts as for `find`.
+   */
+  findRule(...parts: readonly (string | null | undefined)[]): string | undefined
+  findRule(first?: string | null, second?: string | null, ...more: readonly unknown[]): string | undefined {
+    return this.fitting(first, second, more)?.text
+  }
+
+  private fitting(
+    first: string | null | undefined,
+    second: string | null | undefined,
+    more: readonly unknown[],
+  ): Rule<T> | undefined {
     const isHostAndPath =
       typeof first === 'string' &&
       typeof second === 'string' &&
@@ -100,19 +123,21 @@ export class URLRouter<T = unknown> {
     return slash < 0 ? undefined : this.findIn(url.slice(0, slash), url.slice(slash))
   }
 
-  private findIn(hostAndPort: string, pathAndQuery: string): T | undefined {
+  private findIn(hostAndPort: string, pathAndQuery: string): Rule<T> | undefined {
     const query = pathAndQuery.indexOf('?')
     const path = query < 0 ? pathAndQuery : pathAndQuery.slice(0, query)
     if (hostAndPort !== '' && (this.hosts.size > 0 || this.wildcards.size > 0)) {
       const port = hostAndPort.lastIndexOf(':')
       const host = (port < 0 ? hostAndPort : hostAndPort.slice(0, port)).toLowerCase()
       const named = this.hosts.get(host)
-      if (named !== undefined && matches(named, path)) return matched as T
+      const own = named && best(named, path)
+      if (own !== undefined) return own
       const dot = this.wildcards.size > 0 ? host.indexOf('.') : -1
       const wild = dot < 0 ? undefined : this.wildcards.get(host.slice(dot + 1))
-      if (wild !== undefined && matches(wild, path)) return matched as T
+      const found = wild && best(wild, path)
+      if (found !== undefined) return found
     }
-    return matches(this.anyHost, path) ? (matched as T) : undefined
+    return best(this.anyHost, path)
   }
 }
 
@@ -125,17 +150,11 @@ function faultOf(slash: number, host: string, parents: readonly string[]): strin
   return undefined
 }
 
-/** What the last successful `matches` found: a second result without an object to carry it. */
-let matched: unknown
-
-function matches<T>(paths: Paths<T>, path: string): boolean {
-  const exact = paths.exact.get(path)
-  if (exact !== undefined || (paths.exact.size > 0 && paths.exact.has(path))) {
-    matched = exact
-    return true
-  }
-  let at = paths.below
-  let best = at.isRule ? at : undefined
+function best<T>({ exact, below }: Paths<T>, path: string): Rule<T> | undefined {
+  const whole = exact.get(path)
+  if (whole !== undefined) return whole
+  let at = below
+  let longest = at.rule
   let start = 1
   while (at.children.size > 0) {
     const slash = path.indexOf('/', start)
@@ -143,13 +162,11 @@ function matches<T>(paths: Paths<T>, path: string): boolean {
     const next = at.children.get(path.slice(start, end))
     if (next === undefined) break
     at = next
-    if (at.isRule) best = at
+    if (at.rule !== undefined) longest = at.rule
     if (end + 1 >= path.length) break
     start = end + 1
   }
-  if (best === undefined) return false
-  matched = best.value
-  return true
+  return longest
 }
 
 /** Parts of a URL with exactly one slash between two of them. */

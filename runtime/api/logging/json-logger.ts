@@ -1,5 +1,5 @@
-import type { Data } from '../../data.ts'
-import { dataJSON } from '../json.ts'
+import { printableJSON } from '../../printable.ts'
+import { jsonText } from '../json.ts'
 import { Logger } from './logger.ts'
 
 /**
@@ -11,15 +11,18 @@ import { Logger } from './logger.ts'
  */
 export class JSONLogger extends Logger {
   protected recordsOf(values: readonly unknown[]): readonly Buffer[] {
-    return values.flatMap(value => encode(value)?.bytes() ?? [])
+    return values.flatMap(value => {
+      const text = encode(value)
+      return text === undefined ? [] : Buffer.from(printableJSON(text))
+    })
   }
 }
 
 /** A value that has no JSON costs its line, not the session that logs it. */
-function encode(value: unknown): Data | undefined {
+function encode(value: unknown): string | undefined {
   try {
-    return dataJSON.encode(value)
+    return jsonText(value)
   } catch (error) {
-    return dataJSON.encode({ unwritable: (error as Error).message })
+    return jsonText({ unwritable: (error as Error).message })
   }
 }

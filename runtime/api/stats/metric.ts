@@ -1,7 +1,18 @@
 import { checkName, type MetricStore, type MetricType, type Series, statsRegistry } from './registry.ts'
 
-/** Sub-metrics that one metric remembers; of those beyond, each `withLabels` makes a new object. */
+/** Sub-metrics that one metric remembers, all levels together; of those beyond, each `withLabels` makes a new object. */
 const maxSubs = 10_000
+
+/** Characters of a label; clients may send any number. */
+const longest = 1024
+
+const cut = (label: string): string => (label.length > longest ? `${label.slice(0, longest - 1)}…` : label)
+
+/** A copy: a label is often cut out of a head, which lives as long as any part of it. */
+const standAlone = (label: string): string => {
+  const coding = /^[\0-\xff]*$/.test(label) ? 'latin1' : 'utf16le'
+  return Buffer.from(label, coding).toString(coding)
+}
 
 /** A metric, or those of its values that have certain labels: what counters, gauges and histograms share. */
 export abstract class Metric {
@@ -9,6 +20,8 @@ export abstract class Metric {
   private readonly labels: readonly string[]
   /** Sub-metrics by their next label, so that a label that comes again makes nothing new. */
   private readonly subs: Map<string, this>
+  /** How many more are remembered: one number for a metric and all below it. */
+  private readonly room: { subs: number }
   private cached: Series | undefined
   private cachedEpoch: number
 
@@ -22,6 +35,7 @@ export abstract class Metric {
     this.store = statsRegistry.define(name, type, labelNames, buckets)
     this.labels = []
     this.subs = new Map()
+    this.room = { subs: maxSubs }
     this.cached = undefined
     this.cachedEpoch = -1
     // One without labels is shown from the start, so that its absence means that nobody declared it.
@@ -36,22 +50,27 @@ export abstract class Metric {
   withLabels(...labels: readonly (string | number | boolean | null | undefined)[]): this {
     const open = this.store.labelNames.length - this.labels.length
     let metric: this = this
-    for (let i = 0; i < labels.length && i < open; i++) metric = metric.sub(String(labels[i] ?? ''))
+    for (let i = 0; i < labels.length && i < open; i++) metric = metric.sub(cut(String(labels[i] ?? '')))
     return metric
   }
 
-  private sub(label: string): this {
-    const known = this.subs.get(label)
+  private sub(given: string): this {
+    const known = this.subs.get(given)
     if (known !== undefined) return known
+    const label = standAlone(given)
     // Not by its constructor, which declares a metric.
     const sub = Object.assign(Object.create(Object.getPrototypeOf(this)), {
       store: this.store,
       labels: [...this.labels, label],
       subs: new Map(),
+      room: this.room,
       cached: undefined,
       cachedEpoch: -1,
     }) as this
-    if (this.subs.size < maxSubs) this.subs.set(label, sub)
+    if (this.room.subs > 0) {
+      this.room.subs--
+      this.subs.set(label, sub)
+    }
     return sub
   }
 
@@ -59,6 +78,7 @@ export abstract class Metric {
   clear(): void {
     this.store.clear(this.labels)
     this.subs.clear()
+    if (this.labels.length === 0) this.room.subs = maxSubs
   }
 
   /** The values to write to. */

@@ -66,7 +66,8 @@ export class MetricStore {
     const key = labels.join('\0')
     const known = this.series.get(key)
     if (known !== undefined) return known
-    if (this.series.size >= maxSeries && labels[0] !== overflowLabel)
+    // All of them: any one may be what a client has sent.
+    if (this.series.size >= maxSeries && labels.some(label => label !== overflowLabel))
       return this.of(this.labelNames.map(() => overflowLabel))
     const counts = this.type === 'histogram' ? new Array<number>(this.buckets.length + 1).fill(0) : []
     const series: Series = { labels, value: 0, counts, isTouched: false, exemplars: null }

@@ -50,6 +50,22 @@ test.serial('print writes the bytes of Data as they are, and passes everything o
   t.is(printed.toString(), 'grüße\n')
 })
 
+test.serial(
+  'nothing that a peer said makes a terminal obey, or looks like a line of its own, in a dump',
+  t => {
+    const session = harness(
+      t,
+      sluice()
+        .pipeline('main')
+        .dump(() => 'tag\u009b2J\r\nfake'),
+    ).open()
+    const head = { 'x-a': '\u009b2J\u0085', path: '/\u202e' }
+    const output = outputOf(t, () => session.feed(new MessageStart(head))).toString()
+    t.notRegex(output.slice(0, -1), /[\p{Cc}\u202e]/u)
+    t.deepEqual(JSON.parse(/MessageStart (.*)\n$/.exec(output)?.[1] ?? ''), head)
+  },
+)
+
 test.serial('dump writes a line for each event, with bytes as a hex dump', t => {
   const session = harness(t, sluice().pipeline('main').dump('tag')).open()
   const output = outputOf(t, () => session.feed(...events(...stream))).toString()

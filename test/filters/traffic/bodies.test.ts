@@ -156,6 +156,22 @@ test('credentials are never recorded, unless the script reveals them', async t =
   t.like(shown.http.request.headers, { authorization: '[redacted]', cookie: 'a=b', 'x-pin': '1' })
 })
 
+test('where proxies note the target of a request, its parameters are hidden as well', async t => {
+  const { http } = await logged(
+    t,
+    { redact: ['pin'] },
+    '',
+    'X-Forwarded-Uri: /a?pin=1&b=2',
+    'X-Original-URL: https://ada:secret@a.example/?pin=1',
+    'Referer: https://a.example/?user[pin]=1',
+  )
+  t.like(http.request.headers, {
+    'x-forwarded-uri': '/a?pin=[redacted]&b=2',
+    'x-original-url': 'https://a.example/?pin=[redacted]',
+    referer: 'https://a.example/?user[pin]=[redacted]',
+  })
+})
+
 test('fields of heads can be left out; one that comes twice is one member', async t => {
   t.is((await logged(t, { headers: false }, '')).http.request.headers, undefined)
   const { http } = await logged(t, {}, '', 'X-A: 1', 'x-a: 2', 'Cookie: a', 'Cookie: b', 'X-Tab: a\t"b"')
@@ -189,6 +205,34 @@ test('a type that is hidden itself still says what is to be hidden in the body',
     t.is(http.request.mime_type, undefined)
     t.deepEqual(JSON.parse(http.request.body.content), { a: 'b', pin: '[redacted]' })
   }
+})
+
+test('a body in an encoding that it does not name is not shown when there is something to hide', async t => {
+  for (const type of [
+    json,
+    'Content-Type: application/xml',
+    'Content-Type: application/x-www-form-urlencoded',
+  ]) {
+    const { http } = await logged(
+      t,
+      { bodies: true, redact: ['pin'] },
+      Buffer.from('{"pin":1}', 'utf16le'),
+      type,
+    )
+    t.is(http.request.body.omitted, 'redaction', type)
+  }
+})
+
+test('JSON that is sent as plain text, as browsers send beacons, is looked through', async t => {
+  const text = 'Content-Type: text/plain;charset=UTF-8'
+  const options = { bodies: true, redact: ['pin'] } as const
+  t.is((await logged(t, options, ' {"pin":1}', text)).http.request.body.content, ' {"pin":"[redacted]"}')
+  t.is((await logged(t, options, '{pin:1}', text)).http.request.body.omitted, 'redaction')
+  t.is(
+    (await logged(t, options, '[12:00] all is well', text)).http.request.body.content,
+    '[12:00] all is well',
+  )
+  t.is((await logged(t, options, 'pin 1', text)).http.request.body.content, 'pin 1')
 })
 
 test('uploads and downloads of 8 MiB in chunks are recorded in the memory of the limit', async t => {

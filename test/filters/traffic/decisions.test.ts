@@ -121,6 +121,45 @@ test('fields are added to the document, into the objects that it has', async t =
   })
 })
 
+test('a member that fields gives as undefined is taken out of the document, and null is written', async t => {
+  const { port } = await byPath(t)
+  const { proxy, next } = await startLogging(t, port, {
+    fields: () => ({
+      user_agent: undefined,
+      labels: { tenant: 'a', shop: undefined },
+      http: { request: { headers: undefined } },
+      source: { port: null },
+      absent: undefined,
+      nor: { this: undefined },
+    }),
+  })
+  const client = await proxy.client()
+  await client.ask('GET /200 HTTP/1.1\r\nHost: a\r\nUser-Agent: b\r\n\r\n')
+  const document = await next()
+  t.false('user_agent' in document)
+  t.false('headers' in document.http.request)
+  t.is(document.http.request.method, 'GET')
+  t.like(document, { labels: { tenant: 'a' }, source: { port: null, ip: '127.0.0.1' } })
+  t.false('shop' in document.labels)
+  t.false('absent' in document)
+  await client.ask(ask('/200'))
+  t.false('user_agent' in (await next()), 'and the next one, too')
+})
+
+test('fields that JSON cannot say are a fault that is told, and cost no exchange and no document', async t => {
+  const { port } = await byPath(t)
+  const circle: { self?: unknown; none?: undefined } = { none: undefined }
+  circle.self = circle
+  const values: object[] = [{ big: 1n }, circle, { toJSON: () => undefined }]
+  const { proxy, next } = await startLogging(t, port, { fields: () => values.shift() ?? {} })
+  const client = await proxy.client()
+  for (let i = 0; i < 3; i++) {
+    t.regex((await client.ask(ask('/200'))).startLine, / 200 /)
+    t.like(await next(), { url: { path: '/200' } })
+  }
+  t.is(proxy.running.logs.filter(({ message }) => /fields of/.test(message)).length, 3)
+})
+
 test('each outcome of the sink is counted once, and what waits is in flight', async t => {
   const { port } = await byPath(t)
   const { proxy, sinks } = await startLogging(t, port)

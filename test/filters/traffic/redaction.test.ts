@@ -136,6 +136,74 @@ test('parameters of forms and queries are hidden by name, however it is written'
   t.is(redactURL('/login?%zz=1&password=2', redaction), '/login?%zz=1&password=[redacted]')
 })
 
+test('names in brackets, other separators and JSON inside do not get a parameter past', t => {
+  const redaction = rules('password')
+  const shown = (text: string): string => redactForm(text, redaction)
+  t.is(
+    shown('user[password]=x&password[]=y&user.password=z'),
+    'user[password]=[redacted]&password[]=[redacted]&user.password=[redacted]',
+  )
+  t.is(shown('a%5Bpassword%5D=x'), 'a%5Bpassword%5D=[redacted]')
+  t.is(shown('a=1;password=x&b=2'), 'a=1;password=[redacted]&b=2')
+  t.is(
+    shown(`payload=${encodeURIComponent('{"password":"x","a":1}')}&b=2`),
+    `payload=${encodeURIComponent('{"password":"[redacted]","a":1}')}&b=2`,
+  )
+  t.is(shown('payload={"password":"x"'), `payload=${encodeURIComponent('{"password":"[redacted]"')}`)
+  t.is(shown('payload={password:x'), 'payload=[redacted]')
+  t.is(
+    redactURL('</a?x=1>; rel="next", </b?password=3>', redaction),
+    '</a?x=1>; rel="next", </b?password=[redacted]',
+  )
+  t.is(
+    redactURL('<https://ada:secret@a.example/>; rel="next"', redaction),
+    '<https://a.example/>; rel="next"',
+  )
+  t.is(redactURL('5; url=https://ada:secret@a.example/', redaction), '5; url=https://a.example/')
+})
+
+test('JSON in a text of JSON is looked through as well, as deep as it goes', t => {
+  const inner = JSON.stringify({ password: secret, a: [1] })
+  const wrap = (text: string): string => JSON.stringify({ payload: text, b: 2 })
+  const hidden = JSON.stringify({ password: '[redacted]', a: [1] })
+  t.is(json(wrap(inner), 'password'), wrap(hidden))
+  t.is(json(wrap(wrap(inner)), 'password'), wrap(wrap(hidden)))
+  t.is(
+    json(JSON.stringify([inner, 'password: none of it']), 'password'),
+    JSON.stringify([hidden, 'password: none of it']),
+  )
+  t.is(
+    json('{"a":"\\u007b\\u0022password\\u0022:\\u00221\\u0022}"}', 'password'),
+    '{"a":"{\\"password\\":\\"[redacted]\\"}"}',
+  )
+  t.is(json(wrap('{"a":1 "password":2'), 'password'), wrap('[redacted]'))
+  const whole = wrap(wrap(inner))
+  for (let at = 0; at <= whole.length; at++)
+    t.false(json(whole.slice(0, at), 'password')?.includes('hunt') ?? false)
+  const deep = Array.from({ length: 12 }).reduce<string>(text => JSON.stringify([text]), inner)
+  t.false(json(deep, 'password')?.includes(secret))
+})
+
+test('a name without end is looked at once', t => {
+  // What looked at it once for each of its letters would not come back.
+  const long = 'c'.repeat(3_000_000)
+  t.is(redactXML(`<a ${long} pin="1">`, rules('pin')), `<a ${long} pin="[redacted]">`)
+  t.is(redactURL(`${long}@?pin=1`, rules('pin')), `${long}@?pin=[redacted]`)
+  t.is(json(`{"pin":"${'\\'.repeat(3_000_000)}`, 'pin'), '{"pin":"[redacted]"')
+  t.false(json(`{"pin":1,"a":"${'\\'.repeat(3_000_001)}`, 'pin')?.includes('"pin":1'))
+})
+
+test('XML in parts of XML that hold no elements is looked through as well', t => {
+  const redaction = rules('pin')
+  const shown = (text: string): string | undefined => redactXML(text, redaction)
+  t.is(shown('<a><![CDATA[<pin>1</pin>]]></a>'), '<a><![CDATA[<pin>[redacted]</pin>]]></a>')
+  t.is(shown('<a><!-- <pin>1</pin> --></a>'), '<a><!-- <pin>[redacted]</pin> --></a>')
+  t.is(shown('<a><![CDATA[pin < 1]]></a>'), '<a><![CDATA[[redacted]]]></a>')
+  t.is(shown('<a>&lt;pin&gt;1&lt;/pin&gt;</a>'), '<a>[redacted]</a>')
+  t.is(shown('<a>pin &amp; others</a>'), '<a>pin &amp; others</a>')
+  t.false(shown(`${'<!--'.repeat(20_000)}<pin>1</pin>`)?.includes('1'))
+})
+
 test('elements and attributes of XML are hidden by name, with all that is inside', t => {
   const redaction = rules('pin')
   const shown = (text: string): string | undefined => redactXML(text, redaction)

@@ -3,6 +3,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { isWireMessage } from '../../../actors/kernel/wire-check.ts'
+import { parseBaggage } from '../../../runtime/trace/baggage.ts'
 import { extract } from '../../../runtime/trace/propagation.ts'
 import { parseTraceState } from '../../../runtime/trace/trace-state.ts'
 
@@ -47,6 +48,15 @@ test('whatever stands in the fields, what is taken of them has its form', t => {
     ),
     { numRuns: 2000 },
   )
+})
+
+test('spaces without end are looked at once', t => {
+  // What looked at them once for each would not come back.
+  const spaces = ' '.repeat(3_000_000)
+  t.is(parseTraceState(`a=b${spaces}x`), '')
+  t.is(parseTraceState(`a=b${spaces},c=d`), 'a=b,c=d')
+  t.is(parseBaggage(`a=b${spaces}x`), '')
+  t.is(parseBaggage(`${spaces}a=b${spaces},c=d`), 'a=b,c=d')
 })
 
 test('a decision that is a name of all objects is none', t => {

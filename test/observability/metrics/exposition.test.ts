@@ -74,3 +74,32 @@ test('who asks for OpenMetrics gets it, with the trace of a request in its bucke
     ],
   )
 })
+
+test('names of a script that Prometheus cannot tell apart, and labels that it has itself, do not break a scrape', t => {
+  const counter = (name: string, ...labelNames: string[]): MetricSnapshot => ({
+    name,
+    type: 'counter',
+    labelNames,
+    buckets: [],
+    series: [{ labels: labelNames.map(() => 'x'), value: 1, counts: [] }],
+  })
+  const metrics = [
+    counter('a-b'),
+    counter('a.b'),
+    counter('hits'),
+    counter('hits_total'),
+    counter('my_latency_count'),
+    counter('my_latency_bucket'),
+    counter('labels', 'x-y', 'x.y', 'x.y', '__name__', 'a:b'),
+    { ...latency, labelNames: ['le', '2nd'] },
+    restarts,
+    { ...counter('sluice_thread_restarts'), type: 'gauge' as const },
+  ]
+  for (const accept of [undefined, 'application/openmetrics-text']) {
+    const { text } = expose(familiesOf(metrics), accept)
+    const read = readExposition(text, accept !== undefined)
+    t.is(read.size, metrics.length)
+    const names = [...read.values()].flatMap(({ samples }) => [...new Set(samples.map(({ name }) => name))])
+    t.is(new Set(names).size, names.length, 'no sample could be one of another metric')
+  }
+})

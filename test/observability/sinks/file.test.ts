@@ -59,6 +59,16 @@ test('lines to a stream are stored when it has taken them', async t => {
   )
 })
 
+test('on the standard output nothing in a document is obeyed by a terminal, and it says the same', async t => {
+  const stream = new PassThrough()
+  const said = { agent: 'a\u009b2J\u007f\u0085b\u202ec', kept: 'ü€😀' }
+  const json = Buffer.from(JSON.stringify(said))
+  await new StreamDestination(stream).send([new Item({ id: '1', timeMs: 0, json }, undefined, 0)])
+  const line = stream.read().toString() as string
+  t.is(line, `{"agent":"a\\u009b2J\\u007f\\u0085b\\u202ec","kept":"ü€😀"}\n`)
+  t.deepEqual(JSON.parse(line), said)
+})
+
 test('a stream that does not take them is tried again', async t => {
   const broken = new Writable({ write: (_chunk, _encoding, done) => done(new Error('EPIPE')) })
   broken.on('error', () => {})

@@ -79,13 +79,13 @@ test.serial('each logger writes values in its form, a line each', async t => {
   const file = join(makeFolder(t), 'deep/er.log')
   const circle: { self?: unknown } = {}
   circle.self = circle
-  new logging.JSONLogger('a').toFile(file).log({ a: 1 }, 'text', undefined, circle)
+  new logging.JSONLogger('a').toFile(file).log({ a: 1 }, 'text', undefined, circle, { a: '\u009b2J' })
   new logging.TextLogger('a').toFile(file).log('text', 7, { a: [1] }, null, new Data('data'))
   new logging.BinaryLogger('a').toFile(file).log(new Data('by'), 'te', [115])
   await flush()
   const lines = readFileSync(file, 'utf8').split('\n')
   t.regex(lines.splice(2, 1)[0] as string, /^\{"unwritable":"Converting circular/)
-  t.deepEqual(lines, ['{"a":1}', '"text"', 'text 7 {"a":[1]} null data', 'bytes', ''])
+  t.deepEqual(lines, ['{"a":1}', '"text"', '{"a":"\\u009b2J"}', 'text 7 {"a":[1]} null data', 'bytes', ''])
 })
 
 test.serial('a large file is put aside, and the oldest of those are deleted', async t => {

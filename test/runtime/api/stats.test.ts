@@ -1,5 +1,7 @@
 /** Counters, gauges and histograms of a script, in one thread and over several. */
 
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import fc from 'fast-check'
 import * as stats from '../../../runtime/api/stats/index.ts'
@@ -71,6 +73,40 @@ test('labels without end are counted together', t => {
   const series = snapshotOf('endless')?.series ?? []
   t.is(series.length, maxSeries + 1)
   t.deepEqual(series.at(-1), { labels: ['overflow'], value: 500, counts: [] })
+  const pairs = new stats.Counter('pairs', ['a', 'b'])
+  for (let i = 0; i < maxSeries + 500; i++) pairs.withLabels('overflow', String(i)).increase()
+  t.true(
+    (snapshotOf('pairs')?.series.length ?? 0) <= maxSeries + 1,
+    'also where a client says that it is what is over',
+  )
+})
+
+test('labels that are cut out of long texts keep none of them alive, and long ones are cut', t => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const one = new stats.Counter('slices', ['path'])
+  const two = new stats.Counter('pairs_of_slices', ['method', 'path'])
+  collect()
+  const before = process.memoryUsage().heapUsed
+  for (let i = 0; i < 1000; i++) {
+    // As a path is a part of the head that it came in.
+    const head = Buffer.alloc(100_000, `GET /path/number/${i} HTTP/1.1\r\n`).toString('latin1')
+    one.withLabels(head.slice(4, 30)).increase()
+    two.withLabels('GET', head.slice(4, 30)).increase()
+  }
+  collect()
+  t.true(process.memoryUsage().heapUsed - before < 20_000_000)
+  const long = new stats.Counter('long', ['text'])
+  long.withLabels('x'.repeat(5000)).increase()
+  long.withLabels('x'.repeat(6000)).increase()
+  long.withLabels('ü€'.repeat(400)).increase()
+  t.deepEqual(
+    snapshotOf('long')?.series.map(({ labels: [text = ''], value }) => [text.length, text.slice(-1), value]),
+    [
+      [1024, '…', 2],
+      [800, '€', 1],
+    ],
+  )
 })
 
 test('what cannot be a metric is refused', t => {

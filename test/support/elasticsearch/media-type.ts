@@ -1,7 +1,7 @@
 /** Content types, and the versions of the protocol that they may ask for. */
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { Answer } from './routes.ts'
+import { Answer, type Version } from './routes.ts'
 
 const versioned = /^application\/vnd\.elasticsearch\+(json|x-ndjson)\s*;\s*compatible-with=(\d+)$/
 const plain = /^application\/(json|x-ndjson)(\s*;\s*charset=utf-8)?$/i
@@ -15,7 +15,7 @@ const asked = (type: string | undefined): number | undefined => {
 export function mediaProblem(
   headers: IncomingHttpHeaders,
   hasBody: boolean,
-  major: number,
+  serves: Version,
 ): Answer | undefined {
   const type = headers['content-type']
   const { accept } = headers
@@ -28,12 +28,16 @@ export function mediaProblem(
       `Invalid media-type value on headers [Content-Type]: Content-Type header [${type}] is not supported`,
     )
   const [ofBody, ofAnswer] = [asked(type), asked(accept)]
+  if (serves === 'opensearch')
+    return ofBody === undefined && ofAnswer === undefined
+      ? undefined
+      : Answer.error(406, 'media_type_header_exception', `Content-Type header [${type}] is not supported`)
   for (const version of [ofBody, ofAnswer])
-    if (version !== undefined && version !== major && version !== major - 1)
+    if (version !== undefined && version !== serves && version !== serves - 1)
       return Answer.error(
         400,
         'media_type_header_exception',
-        `Invalid media-type value on headers [Accept, Content-Type]: A compatible version must be [${major}] or [${major - 1}] but was [${version}]`,
+        `Invalid media-type value on headers [Accept, Content-Type]: A compatible version must be [${serves}] or [${serves - 1}] but was [${version}]`,
       )
   if (hasBody && ofBody !== ofAnswer)
     return Answer.error(

@@ -30,16 +30,19 @@ export class Answer {
   }
 }
 
+/** A major version of Elasticsearch, or what is none. */
+export type Version = number | 'opensearch'
+
 interface Call {
   readonly method: string
   readonly path: string
   readonly text: string
-  readonly major: number
+  readonly version: Version
 }
 
 export function otherRoutes(store: Store, call: Call): Answer {
   const { method, path } = call
-  if (path === '/') return new Answer(200, greeting(call.major))
+  if (path === '/') return new Answer(200, greeting(call.version))
   const body = call.text === '' ? {} : parse(call.text)
   if (!isObject(body))
     return Answer.error(
@@ -72,15 +75,19 @@ export function otherRoutes(store: Store, call: Call): Answer {
   )
 }
 
-const greeting = (major: number): object => ({
+const greeting = (version: Version): object => ({
   name: 'strict-1',
   cluster_name: 'strict',
-  version: {
-    number: major === 9 ? '9.4.0' : '8.19.0',
-    build_flavor: 'default',
-    minimum_wire_compatibility_version: '8.19.0',
-  },
-  tagline: 'You Know, for Search',
+  version:
+    version === 'opensearch'
+      ? { distribution: 'opensearch', number: '3.3.0', minimum_wire_compatibility_version: '2.19.0' }
+      : {
+          number: version === 9 ? '9.4.0' : '8.19.0',
+          build_flavor: 'default',
+          minimum_wire_compatibility_version: '8.19.0',
+        },
+  tagline:
+    version === 'opensearch' ? 'The OpenSearch Project: https://opensearch.org/' : 'You Know, for Search',
 })
 
 function template(store: Store, method: string, name: string, body: Template): Answer {

@@ -13,12 +13,17 @@ import { type Action, BulkSyntaxError, type ItemAnswer, parseBulk, perform } fro
 import type { BulkCall, Effect, Fault } from './faults.ts'
 import { filterPath } from './filter-path.ts'
 import { mediaProblem, mediaTypeOf } from './media-type.ts'
-import { Answer, otherRoutes } from './routes.ts'
+import { Answer, otherRoutes, type Version } from './routes.ts'
 import { Store, type StoredDocument } from './store.ts'
 
 export interface ElasticsearchOptions {
   /** The version that it says it is. */
   readonly major?: 8 | 9
+  /**
+   * It is OpenSearch: it says so, names no product of Elastic, knows none of its media types, parameters and templates. What
+   * it says beside that (the grammar, statuses) is the same in both.
+   */
+  readonly isOpenSearch?: boolean
   /** Bytes of a body, as sent and as unpacked: `http.max_content_length`. */
   readonly maxBytes?: number
   readonly apiKey?: string
@@ -44,6 +49,9 @@ export interface SeenRequest {
 }
 
 const bulkPath = /^(?:\/([^/]+))?\/_bulk$/
+/** Since Elasticsearch 8. */
+const elasticOnly = new Set(['require_data_stream', 'list_executed_pipelines', 'include_source_on_error'])
+
 const bulkParameters = new Set([
   'refresh',
   'routing',
@@ -51,9 +59,7 @@ const bulkParameters = new Set([
   'pipeline',
   'wait_for_active_shards',
   'require_alias',
-  'require_data_stream',
-  'list_executed_pipelines',
-  'include_source_on_error',
+  ...elasticOnly,
   'pretty',
   'error_trace',
   'filter_path',
@@ -81,6 +87,7 @@ export class StrictElasticsearch {
   private constructor(options: ElasticsearchOptions) {
     this.options = options
     this.store = new Store(options.createsIndices ?? true)
+    if (options.isOpenSearch === true) this.store.templates.clear()
     this.server = this.makeServer()
   }
 
@@ -89,6 +96,15 @@ export class StrictElasticsearch {
     server.port = options.port ?? 0
     await server.back()
     return server
+  }
+
+  private get version(): Version {
+    return this.options.isOpenSearch === true ? 'opensearch' : (this.options.major ?? 9)
+  }
+
+  /** By what clients of Elastic know whom they speak with. */
+  private get product(): Readonly<Record<string, string>> {
+    return this.options.isOpenSearch === true ? {} : { 'x-elastic-product': 'Elasticsearch' }
   }
 
   get url(): string {
@@ -147,7 +163,7 @@ export class StrictElasticsearch {
         items,
       }
       this.requests.push(seen)
-      send(request, response, result)
+      send(request, response, result, this.product)
       this.onRequest(seen)
     }
     const limit = this.options.maxBytes ?? 100 * 1024 * 1024
@@ -158,14 +174,14 @@ export class StrictElasticsearch {
       return
     }
     bytes = body.length
-    const denied = this.denied(request) ?? mediaProblem(request.headers, bytes > 0, this.options.major ?? 9)
+    const denied = this.denied(request) ?? mediaProblem(request.headers, bytes > 0, this.version)
     if (denied !== undefined) return answer(denied)
     const text = unpack(request, body, limit)
     if (text instanceof Answer) return answer(text)
     const path = decodeURIComponent(url.pathname)
     const bulk = bulkPath.exec(path)
     if (bulk === null || !['POST', 'PUT'].includes(method)) {
-      answer(otherRoutes(this.store, { method, path, text, major: this.options.major ?? 9 }))
+      answer(otherRoutes(this.store, { method, path, text, version: this.version }))
       return
     }
     const actions = this.parse(text, url, bulk[1])
@@ -202,7 +218,7 @@ export class StrictElasticsearch {
 
   private parse(text: string, url: URL, index: string | undefined): Action[] | Answer {
     for (const name of url.searchParams.keys())
-      if (!bulkParameters.has(name))
+      if (!bulkParameters.has(name) || (this.options.isOpenSearch === true && elasticOnly.has(name)))
         return Answer.error(
           400,
           'illegal_argument_exception',
@@ -266,7 +282,7 @@ export class StrictElasticsearch {
         response.writeHead(200, {
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(text),
-          'x-elastic-product': 'Elasticsearch',
+          ...this.product,
         })
         response.write(text.slice(0, text.length >> 1), () => request.socket.destroy())
         return
@@ -344,10 +360,15 @@ function unpack(request: IncomingMessage, body: Buffer, limit: number): string |
   }
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, body, headers }: Answer): void {
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, body, headers }: Answer,
+  product: Readonly<Record<string, string>>,
+): void {
   const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body)
   response.writeHead(status, {
-    'x-elastic-product': 'Elasticsearch',
+    ...product,
     ...(text !== '' && { 'content-type': mediaTypeOf(request.headers) }),
     ...(status === 401 && { 'www-authenticate': 'ApiKey, Basic realm="security" charset="UTF-8"' }),
     ...(request.headers['x-opaque-id'] !== undefined && { 'x-opaque-id': request.headers['x-opaque-id'] }),
