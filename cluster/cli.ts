@@ -68,7 +68,7 @@ function advice(command: Command, error: CommanderError): string {
 
 /** Looks at a cluster; runs no script. */
 async function view(argv: readonly string[]): Promise<void> {
-  const { buildViewCommand, NobodyToAsk } = await import('./views/commands.ts')
+  const { buildViewCommand, WrongCommand } = await import('./views/commands.ts')
   const command = buildViewCommand({
     variables: process.env,
     out: text => void process.stdout.write(text),
@@ -80,10 +80,12 @@ async function view(argv: readonly string[]): Promise<void> {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) leave(0)
       const group = command.commands.find(each => each.name() === argv[0])
-      if (error.code === 'commander.help') leave(2, '', group?.helpInformation() ?? '')
+      // Options belong to what the group does, which is not said: then its help says more than 'unknown option'.
+      const isUnsaid = group !== undefined && group.commands.length > 0 && argv[1]?.startsWith('-') === true
+      if (error.code === 'commander.help' || isUnsaid) leave(2, '', group?.helpInformation() ?? '')
       leave(2, '', `${advice(command, error)}\nSee sluice ${argv[0]} --help.\n`)
     }
-    if (error instanceof NobodyToAsk) leave(2, '', `${error.message}\n`)
+    if (error instanceof WrongCommand) leave(2, '', `${error.message}\n`)
     leave(1, '', `${error instanceof Error ? error.message : error}\n`)
   }
   leave(0)

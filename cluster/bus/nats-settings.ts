@@ -85,6 +85,13 @@ function readUrl(text: string): URL {
   } catch (error) {
     throw bad(text, 'it is no URL', error)
   }
+  for (const part of [url.username, url.password]) {
+    try {
+      decodeURIComponent(part)
+    } catch (error) {
+      throw bad(text, 'a % of its user or password begins no %XX; one that stands for itself is %25', error)
+    }
+  }
   if (url.protocol !== 'nats:' && url.protocol !== 'tls:')
     throw bad(text, `it begins with ${url.protocol}// instead of nats:// or tls://`)
   if (url.hostname === '') throw bad(text, 'it names no host')

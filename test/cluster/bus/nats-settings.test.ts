@@ -48,6 +48,8 @@ test('what is no address is told with the reason, and without the secret', t => 
     ['nats://one/path', 'more than a host and a port'],
     ['nats://:4222', 'no URL'],
     ['nats://one:notaport', 'no URL'],
+    ['nats://ana:secret%zz@one', '%XX'],
+    ['nats://secret%4@one', '%XX'],
     ['nats://ana:secret@one,nats://bob:secret@two', 'different users'],
   ] as const) {
     const error = t.throws(() => natsSettings(text), { code: 'BadOption' })
