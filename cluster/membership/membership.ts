@@ -96,6 +96,11 @@ export class Membership {
     return this.table.members
   }
 
+  /** As what it is in the cluster, or wants to be; undefined: another node has taken its name. */
+  get life(): string | undefined {
+    return this.isDisplaced ? undefined : this.incarnation
+  }
+
   /** Whether the other nodes take this one for alive. */
   get isIn(): boolean {
     return processMs() <= this.leaseUntilMs

@@ -3,7 +3,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { eventually } from '../../support/eventually.ts'
 import { startNatsServer } from '../../support/nats-server.ts'
-import { makeScript, type SluiceProcess, startSluice } from '../../support/sluice.ts'
+import { makeScript, runSluice, type SluiceProcess, startSluice } from '../../support/sluice.ts'
 
 const fleet = `
 import { sluice, Message } from 'sluice'
@@ -97,6 +97,21 @@ test.serial(
     await newer.line(/^NodeJoined$/)
     t.regex((await older.line(/^NodeDisplaced$/)).message, /Another node has come with the name 'a'/)
     t.is(await (await fetch(`http://127.0.0.1:${port}/still`)).text(), 'hello')
+    await newer.port()
+    const rows = await eventually(
+      async () => {
+        const { stdout } = await runSluice(t, ['nodes', `--nats=${url}`, '--json'])
+        return JSON.parse(stdout) as { node: string; state: string; summary: { pid: number } }[]
+      },
+      ({ length }) => length === 2,
+    )
+    t.deepEqual(
+      rows.map(({ node, state, summary }) => ({ node, state, pid: summary.pid })),
+      [
+        { node: 'a', state: 'serving', pid: newer.child.pid as number },
+        { node: 'a', state: 'serving, displaced', pid: older.child.pid as number },
+      ],
+    )
     await end(t, older)
     await end(t, newer)
   },
