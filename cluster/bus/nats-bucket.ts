@@ -3,7 +3,7 @@
 import { jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import type { Bucket, BucketEntry, BucketOptions, Subscription } from './bus.ts'
-import { busError, notConnected, streamCode, streamCodes } from './nats-errors.ts'
+import { busError, managementError, notConnected, streamCode, streamCodes } from './nats-errors.ts'
 import { heartbeatMs, type NatsParts } from './nats-feed.ts'
 import { NatsWatch } from './nats-watch.ts'
 
@@ -35,7 +35,7 @@ class NatsBucket implements Bucket {
       const code = streamCode(error)
       const isTooMany = code === streamCodes.noSuitablePeers || code === streamCodes.insufficientResources
       if (this.parts.bus.replicas === 1 || !isTooMany)
-        throw busError(error, `cannot open the bucket '${this.name}'`)
+        throw managementError(error, `cannot open the bucket '${this.name}'`)
       this.parts.log.warn(`The bucket '${this.name}' gets one copy: NATS has too few servers for more`, {
         code: 'BusReplicas',
       })

@@ -23,7 +23,7 @@ import type {
   Subscription,
 } from './bus.ts'
 import { openBucket } from './nats-bucket.ts'
-import { busError, notConnected } from './nats-errors.ts'
+import { busError, notConnected, withoutInbox } from './nats-errors.ts'
 import type { NatsParts } from './nats-feed.ts'
 import { NatsMessage, natsHeaders } from './nats-message.ts'
 import { connectionOptions, type NatsSettings } from './nats-settings.ts'
@@ -97,6 +97,7 @@ class NatsBus implements Bus {
   private readonly window: SentWindow
   private readonly calls = new OpenCalls()
   private readonly listeners = new Set<(state: BusState) => void>()
+  private readonly said = new Set<string>()
 
   constructor(connection: NatsConnection, options: NatsBusOptions) {
     this.connection = connection
@@ -241,16 +242,24 @@ class NatsBus implements Bus {
         case 'reconnect':
           this.log.info(`Connected to NATS at ${status.server} again`, { code: 'BusConnected' })
           this.isConnected = true
+          this.said.clear()
           this.tell('connected')
           break
         case 'error':
-          this.log.warn(`NATS says: ${status.error.message}`, { code: 'ClusterError', source: 'cluster' })
+          this.says(withoutInbox(status.error.message))
           break
         default:
       }
     }
     this.lost()
     this.tell('closed')
+  }
+
+  /** What it refuses it refuses again at each heartbeat: told once in each connection. */
+  private says(text: string): void {
+    if (this.said.has(text) || this.said.size >= mostSaid) return
+    this.said.add(text)
+    this.log.warn(`NATS says: ${text}`, { code: 'ClusterError', source: 'cluster' })
   }
 
   private lost(): void {
@@ -266,6 +275,9 @@ class NatsBus implements Bus {
     if (state === 'closed') this.listeners.clear()
   }
 }
+
+/** Different complaints of a server that are told. */
+const mostSaid = 100
 
 /** A server that does not answer keeps nobody from leaving. */
 const closingMs = 2_000

@@ -28,7 +28,7 @@ import type {
   Streams,
 } from './bus.ts'
 import { NatsConsumption } from './nats-consumption.ts'
-import { busError, notConnected, streamCode, streamCodes } from './nats-errors.ts'
+import { busError, managementError, notConnected, streamCode, streamCodes } from './nats-errors.ts'
 import type { NatsParts } from './nats-feed.ts'
 import { natsHeaders, plainHeaders } from './nats-message.ts'
 
@@ -210,7 +210,7 @@ export class NatsStreams implements Streams {
       if (!this.parts.bus.isConnected) throw notConnected('it cannot be reached')
       return await this.parts.calls.run(run(await this.managing()))
     } catch (error) {
-      throw busError(error, doing)
+      throw managementError(error, doing)
     }
   }
 

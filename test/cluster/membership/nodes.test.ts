@@ -117,6 +117,26 @@ test.serial(
   },
 )
 
+test.serial('a node whom NATS does not let in says so once, and is in when it may', async t => {
+  const rights = (cluster: string): string => `authorization { users: [ { user: a, password: a, permissions: {
+    publish: ["sluice.${cluster}.>", "$JS.>", "$KV.sluice_${cluster}_nodes.>"], subscribe: ["sluice.>", "_INBOX.>", "$SRV.>"] } } ] }`
+  const server = await startNatsServer(t, { config: rights('other') })
+  const node = start(t, [`--nats=nats://a:a@127.0.0.1:${server.port}`, '--node=a', '--heartbeat=0.1'])
+  const refusal =
+    /cannot enter cluster 'sluice'.*Permissions Violation for Publish to "\$KV\.sluice_sluice_nodes\.a"/
+  await node.line(refusal)
+  await node.line(/^Listening on/)
+  await server.configure(rights('sluice'))
+  await node.line(/^NodeJoined$/)
+  t.is(node.stderr.split('\n').filter(line => line.includes('cannot enter')).length, 1)
+  t.is(
+    node.stderr.split('\n').filter(line => line.includes('says: Permissions Violation for Publish to \\"$KV'))
+      .length,
+    1,
+  )
+  await end(t, node)
+})
+
 test.serial('the last node of a cluster writes all it has when it ends', async t => {
   const { url } = await startNatsServer(t)
   const node = start(t, [`--nats=${url}`, '--node=a', '--threads=2'])
