@@ -8,7 +8,7 @@
  *   last bytes are written, which they never are. So we break such a connection ourselves.
  */
 
-import { connect, type Msg, type NatsConnection } from '@nats-io/transport-node'
+import { connect, type Msg, type NatsConnection, TimeoutError } from '@nats-io/transport-node'
 import { after } from '../../runtime/clock.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import type { Logger } from '../../runtime/log.ts'
@@ -60,6 +60,7 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
   const { settings, name, log } = options
   const where = settings.servers.join(', ')
   const own = connectionOptions(settings)
+  const timeout = options.connectTimeoutMs ?? defaults.connectTimeoutMs
   let connection: NatsConnection
   try {
     connection = await connect({
@@ -71,11 +72,15 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
       ignoreAuthErrorAbort: true,
       pingInterval: options.pingIntervalMs ?? defaults.pingIntervalMs,
       maxPingOut: 2,
-      timeout: options.connectTimeoutMs ?? defaults.connectTimeoutMs,
+      timeout,
       noAsyncTraces: true,
     })
   } catch (error) {
-    throw busError(error, `no connection to NATS at ${where}`)
+    const doing = `no connection to NATS at ${where}`
+    if (!(error instanceof TimeoutError)) throw busError(error, doing)
+    // TLS 1.3 tells a client that its certificate is missing after it has taken the connection for made.
+    const hint = own.tls ? '; it may want a certificate of ours, or another one' : ''
+    throw new TrafficError('ClusterError', `${doing}: no answer within ${timeout / 1000} s${hint}`, error)
   }
   log.info(`Connected to NATS at ${connection.getServer()}`, {
     code: 'BusConnected',
