@@ -62,7 +62,9 @@ test('a node that no cluster knows yet answers itself what it can', async t => {
   await eventually(() => /Connected to NATS.*"thread":0/.test(alone.stderr))
   t.is(await get(port, 'a'), 'me 1')
   t.is(await get(port, 'a'), 'me 2')
-  await eventually(() => /Cannot see the nodes.*JetStream is not enabled.*nats-server with -js/.test(alone.stderr))
+  await eventually(() =>
+    /Cannot see the nodes.*JetStream is not enabled.*nats-server with -js/.test(alone.stderr),
+  )
   const ready = await fetch(`${admin}/readyz`)
   t.is(ready.status, 200)
   t.regex(await ready.text(), /^ready\nnot in the cluster/)

@@ -137,6 +137,25 @@ test.serial('a node whom NATS does not let in says so once, and is in when it ma
   await end(t, node)
 })
 
+test.serial('what a node could not hand on before it ended, it says', async t => {
+  const server = await startNatsServer(t)
+  await server.kill()
+  const script = `
+import { sluice, Message } from 'sluice'
+export default sluice()
+  .listen('127.0.0.1:0', { role: 'edge' })
+  .demuxHTTP().to($ => $.fork().to('told').fork().to('kept').replaceMessage(() => new Message({ status: 200 }, 'hello')))
+  .pipeline('told', { placement: 'cluster', role: 'log' })
+  .pipeline('kept', { placement: 'cluster', role: 'log', delivery: 'at-least-once' })
+`
+  const node = start(t, [`--nats=${server.url}`, '--node=a', '--roles=edge'], script)
+  const port = await node.port()
+  for (let i = 0; i < 3; i++) await fetch(`http://127.0.0.1:${port}/`)
+  await end(t, node)
+  t.regex(node.stderr, /3 events for pipeline 'kept' could not be stored, and go with this process/)
+  t.regex(node.stderr, /3 messages from \S+fork to pipeline 'told' had no word that they were taken/)
+})
+
 test.serial('the last node of a cluster writes all it has when it ends', async t => {
   const { url } = await startNatsServer(t)
   const node = start(t, [`--nats=${url}`, '--node=a', '--threads=2'])
