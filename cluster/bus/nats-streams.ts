@@ -126,6 +126,21 @@ export class NatsStreams implements Streams {
     })
   }
 
+  waiting(stream: string): Promise<ReadonlyMap<string, number> | undefined> {
+    return this.unlessGone(streamCodes.streamNotFound, `cannot ask of stream '${stream}'`, async manager => {
+      const { state } = await manager.streams.info(stream, { subjects_filter: '>' })
+      return new Map(Object.entries(state.subjects ?? {}))
+    })
+  }
+
+  names(subject: string): Promise<readonly string[]> {
+    return this.manage(`cannot ask for the streams of '${subject}'`, async manager => {
+      const names: string[] = []
+      for await (const name of manager.streams.names(subject)) names.push(name)
+      return names
+    })
+  }
+
   get(stream: string, sequence: number): Promise<StoredMessage | undefined> {
     return this.unlessGone(streamCodes.streamNotFound, `cannot read stream '${stream}'`, async manager => {
       const message = await manager.streams.getMessage(stream, { seq: sequence })

@@ -18,6 +18,12 @@ export const shardSubject = (cluster: string, pipeline: string, shard: number | 
 export const shardSubjects = (cluster: string, pipeline: string): string =>
   shardSubject(cluster, pipeline, '')
 
+/** The shard whose events come on a subject of `shardSubject`; undefined when it is none. */
+export function shardOf(subject: string): number | undefined {
+  const last = subject.slice(subject.lastIndexOf('.') + 1)
+  return /^\d{1,5}$/.test(last) ? Number(last) : undefined
+}
+
 /** The parts of messages that are larger than one message of the servers may be. */
 export const partsStream = (cluster: string): string => `sluice_${cluster}_parts`
 export const partsSubject = (cluster: string, pipeline: string): string =>

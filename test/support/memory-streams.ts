@@ -156,6 +156,13 @@ export class MemoryStream {
     }
   }
 
+  waiting(): ReadonlyMap<string, number> {
+    this.sweep()
+    const counts = new Map<string, number>()
+    for (const { subject } of this.kept.values()) counts.set(subject, (counts.get(subject) ?? 0) + 1)
+    return counts
+  }
+
   private sweep(): void {
     const now = wallMs()
     for (const [id, { untilMs }] of this.ids) {

@@ -224,6 +224,25 @@ export function busContract(name: string, open: (t: ExecutionContext) => Promise
     t.is(await streams.get(name, 1), undefined)
   })
 
+  contract('what waits in a stream is told by subject, and streams by what they take', async t => {
+    const { streams } = await open(t)
+    const name = unique('waits')
+    t.is(await streams.waiting(name), undefined)
+    await streams.ensure(stream(name))
+    t.deepEqual(await streams.waiting(name), new Map())
+    for (const [id, subject] of ['a', 'b', 'a'].entries())
+      await streams.publish(`${name}.${subject}`, bytes('x'), { id: `${id}`, deadlineMs: 2_000 })
+    t.deepEqual(
+      await streams.waiting(name),
+      new Map([
+        [`${name}.a`, 2],
+        [`${name}.b`, 1],
+      ]),
+    )
+    t.deepEqual(await streams.names(`${name}.>`), [name])
+    t.deepEqual(await streams.names(`${name}-other.>`), [])
+  })
+
   contract('a subject that no stream keeps has no responder', async t => {
     const { streams } = await open(t)
     const options = { id: '1', deadlineMs: 2_000 }

@@ -92,6 +92,38 @@ test('what comes while nobody hosts the pipeline waits in the stream for who doe
   t.is(await seen.next(), 'early true')
 })
 
+test('what was sent while the script had more shards is done by hosts that have fewer', async t => {
+  const server = await startNatsServer(t)
+  const edge = new DurableNode(
+    await connectBus(t, server.url),
+    sluice().pipeline('log', { ...durable, shards: 16 }),
+    { name: 'edge' },
+  )
+  t.teardown(() => edge.stop())
+  edge.see(edge.member)
+  const keys = Array.from({ length: 50 }, (_, i) => `k${i}`)
+  const send = async (round: string): Promise<void> => {
+    const before = edge.edge.delivered
+    for (const key of keys) edge.log(`${key} ${round}`, key)
+    await eventually(() => edge.edge.delivered === before + keys.length)
+  }
+  await send('before')
+  const seen = new Set<string>()
+  const script = sluice()
+    .pipeline('log', { ...durable, shards: 4 })
+    .handleMessage(message => void seen.add(text(message)))
+  const host = new DurableNode(await connectBus(t, server.url), script, { name: 'log' })
+  t.teardown(() => host.stop())
+  host.see(host.member)
+  await eventually(() => seen.size === keys.length)
+  // The edge goes on with its script until it is its turn; what it leaves is found when it has gone.
+  await send('between')
+  host.see(host.member, edge.member)
+  await eventually(() => seen.size === 2 * keys.length)
+  const bus = await connectBus(t, server.url)
+  t.true(await eventually(async () => (await bus.streams.info(streamOf(cluster, 'log')))?.messages === 0))
+})
+
 test('a message larger than the servers take travels in parts, and they go when it is done', async t => {
   const { server, node, seen } = await startHost(t, { config: 'max_payload: 65536' })
   const large = 'x'.repeat(1_000_000)
