@@ -219,5 +219,7 @@ export interface StreamInfo {
     readonly pending: number
     /** All of its messages up to this sequence are acknowledged. */
     readonly through: number
+    /** Somebody waits for what comes. */
+    readonly isTaken: boolean
   }[]
 }

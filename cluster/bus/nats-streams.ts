@@ -114,7 +114,7 @@ export class NatsStreams implements Streams {
         const { name, num_pending: waiting, num_ack_pending: pending, ack_floor, config } = consumer
         // One that has acknowledged nothing says 0, wherever it begins.
         const through = Math.max(ack_floor.stream_seq, (config.opt_start_seq ?? 1) - 1)
-        consumers.push({ name, waiting, pending, through })
+        consumers.push({ name, waiting, pending, through, isTaken: consumer.num_waiting > 0 })
       }
       return {
         messages: state.messages,

@@ -75,6 +75,8 @@ export class DurableStreams implements DurableDelivery {
   private readonly cancelLook: () => void
   private standing: Standing | undefined
   private isDraining = false
+  /** Pipelines of which it was told that their streams have what nobody takes. */
+  private readonly left = new Set<string>()
   private readonly partsReady = this.readiness(() =>
     partsStreamOptions(this.options.cluster, this.options.bus),
   )
@@ -153,6 +155,25 @@ export class DurableStreams implements DurableDelivery {
       if (this.isHosted(known) && this.standing?.self !== undefined && !this.isDraining)
         // Looked for again, soon enough.
         this.lookAt(known).catch(() => {})
+    if (this.options.thread > 0 || this.standing?.self === undefined) return
+    for (const pipeline of this.standing.pipelines.values())
+      if (pipeline.isHosted && pipeline.durable === undefined && !this.known.has(pipeline.name))
+        this.lookForLeft(pipeline).catch(() => {})
+  }
+
+  /** What was stored while the script delivered at least once, or is by nodes whose script does, is nobody's here. */
+  private async lookForLeft({ name }: SharedPipeline): Promise<void> {
+    const { bus, cluster, log } = this.options
+    if (!bus.isConnected || this.left.has(name)) return
+    const waiting = await bus.streams.waiting(streamOf(cluster, name))
+    const batches = [...(waiting?.values() ?? [])].reduce((sum, count) => sum + count, 0)
+    if (batches === 0 || this.left.has(name)) return
+    this.left.add(name)
+    const amount = batches === 1 ? '1 batch' : `${batches} batches`
+    log.warn(
+      `The pipeline '${name}' is delivered at most once here, but its stream has ${amount} of events: give it delivery 'at-least-once' on the nodes that host it until sluice streams shows none`,
+      { code: 'StreamLeft', source: 'cluster' },
+    )
   }
 
   private async lookAt(known: Known): Promise<void> {

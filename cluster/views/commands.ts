@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { wallMs } from '../../runtime/clock.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import { noLog } from '../../runtime/log.ts'
 import { isName, parseDuration } from '../../runtime/options.ts'
@@ -13,6 +14,7 @@ import { deadLetterRow, showDeadLetter, showDeadLetters } from './dead-letters.t
 import { edgeRows, showEdges } from './edge-rows.ts'
 import { askFleet, type FleetAnswer } from './fleet.ts'
 import { nodeRows, showNodes } from './node-rows.ts'
+import { readStreams, showStreams } from './stream-rows.ts'
 import type { ViewQuestion } from './view-messages.ts'
 
 /** What a subcommand gets from the process. */
@@ -75,10 +77,21 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
       }),
     )
 
+  ofNats(root.command('streams'))
+    .description(
+      "what waits in streams, of pipelines with delivery 'at-least-once', and whether anybody takes it",
+    )
+    .action((options: NatsOptions) =>
+      withBus(environment, options.nats, async bus => {
+        const rows = await readStreams(bus, options.cluster, wallMs())
+        out(options.json ? json(rows) : showStreams(rows))
+      }),
+    )
+
   const letters = quiet(root.command('dead-letters')).description(
     "events that a pipeline with delivery 'at-least-once' has given up",
   )
-  ofOffice(letters.command('list'))
+  ofNats(letters.command('list'))
     .description('the newest first')
     .argument('[pipeline]', 'only those of this pipeline')
     .addOption(limit('dead letters to list', 100))
@@ -88,7 +101,7 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
         out(options.json ? json(found.map(deadLetterRow)) : showDeadLetters(found, pipeline))
       }),
     )
-  ofOffice(letters.command('show'))
+  ofNats(letters.command('show'))
     .description('all of one: the message, and why it was given up')
     .argument('<number>', 'its number in the list', sequence)
     .action((number: number, options: NatsOptions) =>
@@ -98,7 +111,7 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
         out(options.json ? json(deadLetterRow(letter)) : showDeadLetter(letter))
       }),
     )
-  ofOffice(letters.command('replay'))
+  ofNats(letters.command('replay'))
     .description('gives them to their pipelines again, as new events')
     .argument('<number...>', 'their numbers in the list', sequences)
     .action((numbers: number[], options: NatsOptions) =>
@@ -110,7 +123,7 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
         }
       }),
     )
-  ofOffice(letters.command('delete'))
+  ofNats(letters.command('delete'))
     .description('forgets them')
     .argument('<number...>', 'their numbers in the list', sequences)
     .action((numbers: number[], options: NatsOptions) =>
@@ -146,7 +159,7 @@ function clusterName(text: string): string {
 const natsOption = (): Option =>
   new Option('--nats <url,...>', 'servers of NATS in the middle of the cluster')
 
-const ofOffice = (command: Command): Command =>
+const ofNats = (command: Command): Command =>
   common(quiet(command).addOption(natsOption().makeOptionMandatory()))
 
 const ofFleet = (command: Command): Command =>

@@ -258,7 +258,8 @@ export class MemoryConsumer {
     )
     const open = [...this.pending.keys(), ...this.again.keys()]
     const through = open.length === 0 ? this.cursor : Math.min(...open) - 1
-    return { name: this.name, waiting: waiting.length, pending: this.pending.size, through }
+    const isTaken = this.takers.length > 0
+    return { name: this.name, waiting: waiting.length, pending: this.pending.size, through, isTaken }
   }
 
   private next(): Given | undefined {

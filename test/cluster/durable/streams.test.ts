@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { sluice } from '../../../actors/index.ts'
 import { streamOf } from '../../../cluster/durable/names.ts'
 import { Message } from '../../../runtime/event.ts'
+import { type Logger, noLog } from '../../../runtime/log.ts'
 import { eventually } from '../../support/eventually.ts'
 import {
   connectBus,
@@ -122,6 +123,29 @@ test('what was sent while the script had more shards is done by hosts that have 
   await eventually(() => seen.size === 2 * keys.length)
   const bus = await connectBus(t, server.url)
   t.true(await eventually(async () => (await bus.streams.info(streamOf(cluster, 'log')))?.messages === 0))
+})
+
+test('a host that takes a pipeline at most once tells what its stream still has', async t => {
+  const server = await startNatsServer(t)
+  const edge = new DurableNode(await connectBus(t, server.url), sluice().pipeline('log', durable), {
+    name: 'edge',
+  })
+  t.teardown(() => edge.stop())
+  edge.see(edge.member)
+  edge.log('early')
+  await eventually(() => edge.edge.delivered === 1)
+  const said = new Occurrences<string>()
+  const log: Logger = { ...noLog, warn: message => said.add(message) }
+  const host = new DurableNode(
+    await connectBus(t, server.url),
+    sluice()
+      .pipeline('log', { placement: 'cluster' })
+      .handleMessage(() => {}),
+    { name: 'log', log },
+  )
+  t.teardown(() => host.stop())
+  host.see(host.member)
+  t.regex(await said.next(), /pipeline 'log' is delivered at most once here, but its stream has 1 batch/)
 })
 
 test('a message larger than the servers take travels in parts, and they go when it is done', async t => {
