@@ -9,6 +9,7 @@ export const streamCodes = {
   insufficientStorage: 10047,
   streamNotFound: 10059,
   streamNameInUse: 10058,
+  streamCannotChange: 10052,
   wrongLastSequence: 10071,
   noSuitablePeers: 10005,
   storeFailed: 10077,

@@ -46,6 +46,8 @@ const readCount = 256
 /** A consumer that was made to read, and was left behind, goes after so long. */
 const forgetReaderMs = 10_000
 
+const unchangeable = 'delete it when it is empty, or give the pipeline another name'
+
 const retentions = {
   work: RetentionPolicy.Workqueue,
   interest: RetentionPolicy.Interest,
@@ -70,7 +72,10 @@ export class NatsStreams implements Streams {
       } catch (error) {
         // It is there, and differs: what can be changed is.
         if (streamCode(error) !== streamCodes.streamNameInUse) throw error
-        await manager.streams.update(stream.name, wanted)
+        await manager.streams.update(stream.name, wanted).catch((error: unknown) => {
+          if (streamCode(error) !== streamCodes.streamCannotChange) throw error
+          throw busError(error, `stream '${stream.name}' is there and cannot be changed so; ${unchangeable}`)
+        })
       }
     })
   }

@@ -45,7 +45,7 @@ export class MemoryStream {
     if (options.retention !== this.options.retention || options.storage !== this.options.storage)
       throw new TrafficError(
         'ClusterError',
-        `stream '${options.name}' cannot change its retention or storage`,
+        `stream '${options.name}' cannot change its retention or storage; delete it when it is empty`,
       )
     this.options = options
   }

@@ -270,7 +270,10 @@ export function busContract(name: string, open: (t: ExecutionContext) => Promise
     await streams.ensure(stream(name, { maxBytes: 5_000 }))
     await streams.ensure(stream(name, { maxBytes: 50_000 }))
     await streams.publish(`${name}.a`, new Uint8Array(20_000), { id: '1', deadlineMs: 2_000 })
-    await t.throwsAsync(streams.ensure(stream(name, { retention: 'limits' })), { code: 'ClusterError' })
+    await t.throwsAsync(streams.ensure(stream(name, { retention: 'limits' })), {
+      code: 'ClusterError',
+      message: /delete it when it is empty/,
+    })
   })
 
   contract('what is acknowledged never comes again, and what is given back does', async t => {
