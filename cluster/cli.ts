@@ -1,8 +1,10 @@
+import { writeSync } from 'node:fs'
 import { availableParallelism, hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { type Command, CommanderError, type Option } from 'commander'
 import { humanLines, jsonLines, type LogSink } from '../observability/log.ts'
 import { type TelemetrySettings, telemetrySettings } from '../observability/otlp/settings.ts'
+import { after } from '../runtime/clock.ts'
 import { TrafficError } from '../runtime/errors.ts'
 import { nearest } from '../runtime/nearest.ts'
 import { natsSettings } from './bus/nats-settings.ts'
@@ -71,8 +73,8 @@ async function view(argv: readonly string[]): Promise<void> {
   const { buildViewCommand, WrongCommand } = await import('./views/commands.ts')
   const command = buildViewCommand({
     variables: process.env,
-    out: text => void process.stdout.write(text),
-    say: text => void process.stderr.write(text),
+    out: text => writeAll(1, text),
+    say: text => writeAll(2, text),
   })
   try {
     await command.parseAsync(argv, { from: 'user' })
@@ -127,6 +129,7 @@ async function serve(script: string, args: readonly string[], options: CommandOp
   const leaveGracefully = async (code = 0): Promise<void> => {
     isLeaving = true
     const { cut, lostThreads } = await node.drain()
+    await written()
     leave(cut === 0 && lostThreads === 0 ? code : code || 1)
   }
   for (const [signal, code] of [
@@ -190,8 +193,41 @@ function stderrSink(): LogSink {
 }
 
 function leave(code: number, toStdout = '', toStderr = ''): never {
-  // Both are written synchronously to files, pipes and terminals on the platforms that Sluice runs on.
-  process.stdout.write(toStdout)
-  process.stderr.write(toStderr)
+  writeAll(1, toStdout)
+  writeAll(2, toStderr)
   process.exit(code)
+}
+
+/**
+ * Writes all of it before it returns. Streams only keep what a pipe has no room for, and the end of the process throws it
+ * away (Node 24: of `sluice --help-filters | less` all behind 64 KiB).
+ */
+function writeAll(descriptor: 1 | 2, text: string): void {
+  let bytes = Buffer.from(text)
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(descriptor, bytes))
+    } catch (error) {
+      // Nobody reads it any more.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, roomMs)
+    }
+  }
+}
+
+/** How long a full pipe is left alone before it is tried again. */
+const roomMs = 2
+
+/** How long readers of what a node has written may keep it from ending. */
+const lastReadMs = 2_000
+
+/** Log lines, and what sinks have counted as written, are in the pipe: resolves then, or when nobody reads. */
+async function written(): Promise<void> {
+  const streams = [process.stdout, process.stderr].filter(({ writableLength }) => writableLength > 0)
+  if (streams.length === 0) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = after(lastReadMs, resolve)
+  void Promise.all(streams.map(stream => new Promise(done => stream.write('', done)))).then(() => resolve())
+  await promise
+  cancel()
 }
