@@ -24,8 +24,8 @@ export const pipelineOf = (cluster: string, stream: string): string | undefined 
   return stream.startsWith(prefix) ? nameOf(stream.slice(prefix.length)) : undefined
 }
 
-/** What the streams of all pipelines take. */
-export const streamsOf = (cluster: string): string => `sluice.${cluster}.d.>`
+/** What the streams of all pipelines take: asked for, and never published to. */
+export const streamsOf = (cluster: string): string => ['sluice', cluster, 'd', '>'].join('.')
 
 /** Where the events of a shard are published. */
 export const shardSubject = (cluster: string, pipeline: string, shard: number | ''): string =>
