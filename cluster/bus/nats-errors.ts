@@ -24,7 +24,9 @@ export const streamCode = (thrown: unknown): number | undefined =>
 /** What a call to NATS failed with, as one of ours. */
 export function busError(thrown: unknown, doing: string): TrafficError {
   if (thrown instanceof TrafficError) return thrown
-  const text = withoutInbox(thrown instanceof Error ? thrown.message : String(thrown))
+  const text = isSilent(thrown)
+    ? 'no stream takes it'
+    : withoutInbox(thrown instanceof Error ? thrown.message : String(thrown))
   return new TrafficError(codeOf(thrown, text), `${doing}: ${text}`, thrown)
 }
 

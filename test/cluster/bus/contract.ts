@@ -246,7 +246,10 @@ export function busContract(name: string, open: (t: ExecutionContext) => Promise
   contract('a subject that no stream keeps has no responder', async t => {
     const { streams } = await open(t)
     const options = { id: '1', deadlineMs: 2_000 }
-    await t.throwsAsync(streams.publish(unique('nowhere'), bytes(''), options), { code: 'NoResponder' })
+    await t.throwsAsync(streams.publish(unique('nowhere'), bytes(''), options), {
+      code: 'NoResponder',
+      message: /no stream/,
+    })
     t.is(await streams.info(unique('nothing')), undefined)
   })
 
