@@ -151,8 +151,17 @@ async function serve(script: string, args: readonly string[], options: CommandOp
     leave(1, '', `${TrafficError.from(error, 'UnknownError').stack}\n`)
   }
   if (node.hasSources || isLeaving) return
-  process.stderr.write('The script neither listens nor has tasks, so there is nothing to do.\n')
-  await leaveGracefully()
+  const { roles } = options
+  if (roles === undefined) {
+    process.stderr.write('The script neither listens nor has tasks, so there is nothing to do.\n')
+    await leaveGracefully()
+  } else {
+    const which = `${roles.length === 1 ? 'role' : 'roles'} ${roles.join(', ')}`
+    process.stderr.write(
+      `The script has nothing for the ${which}: it neither listens nor hosts anything there. Its listeners, tasks and pipelines say which 'role' they are for.\n`,
+    )
+    await leaveGracefully(1)
+  }
 }
 
 /** The cluster that the command line names; undefined when it names none. */

@@ -63,6 +63,13 @@ test.serial('a node that nobody could help says so at once, and what to do', asy
   )
 })
 
+test.serial('a role for which the script has nothing is told, and is a failure', async t => {
+  const { url } = await startNatsServer(t)
+  const node = start(t, [`--nats=${url}`, '--node=a', '--roles=lgo,clok'])
+  t.is((await node.exited).code, 1)
+  t.regex(node.stderr, /^The script has nothing for the roles lgo, clok/m)
+})
+
 test.serial('a declaration without filters is one: without --nats nobody would run it', async t => {
   const script = `
 import { sluice } from 'sluice'
