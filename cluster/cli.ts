@@ -1,8 +1,10 @@
+import { writeSync } from 'node:fs'
 import { availableParallelism, hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { type Command, CommanderError, type Option } from 'commander'
 import { humanLines, jsonLines, type LogSink } from '../observability/log.ts'
 import { type TelemetrySettings, telemetrySettings } from '../observability/otlp/settings.ts'
+import { after } from '../runtime/clock.ts'
 import { TrafficError } from '../runtime/errors.ts'
 import { nearest } from '../runtime/nearest.ts'
 import { natsSettings } from './bus/nats-settings.ts'
@@ -68,11 +70,11 @@ function advice(command: Command, error: CommanderError): string {
 
 /** Looks at a cluster; runs no script. */
 async function view(argv: readonly string[]): Promise<void> {
-  const { buildViewCommand, NobodyToAsk } = await import('./views/commands.ts')
+  const { buildViewCommand, WrongCommand } = await import('./views/commands.ts')
   const command = buildViewCommand({
     variables: process.env,
-    out: text => void process.stdout.write(text),
-    say: text => void process.stderr.write(text),
+    out: text => writeAll(1, text),
+    say: text => writeAll(2, text),
   })
   try {
     await command.parseAsync(argv, { from: 'user' })
@@ -80,10 +82,12 @@ async function view(argv: readonly string[]): Promise<void> {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) leave(0)
       const group = command.commands.find(each => each.name() === argv[0])
-      if (error.code === 'commander.help') leave(2, '', group?.helpInformation() ?? '')
+      // Options belong to what the group does, which is not said: then its help says more than 'unknown option'.
+      const isUnsaid = group !== undefined && group.commands.length > 0 && argv[1]?.startsWith('-') === true
+      if (error.code === 'commander.help' || isUnsaid) leave(2, '', group?.helpInformation() ?? '')
       leave(2, '', `${advice(command, error)}\nSee sluice ${argv[0]} --help.\n`)
     }
-    if (error instanceof NobodyToAsk) leave(2, '', `${error.message}\n`)
+    if (error instanceof WrongCommand) leave(2, '', `${error.message}\n`)
     leave(1, '', `${error instanceof Error ? error.message : error}\n`)
   }
   leave(0)
@@ -125,6 +129,7 @@ async function serve(script: string, args: readonly string[], options: CommandOp
   const leaveGracefully = async (code = 0): Promise<void> => {
     isLeaving = true
     const { cut, lostThreads } = await node.drain()
+    await written()
     leave(cut === 0 && lostThreads === 0 ? code : code || 1)
   }
   for (const [signal, code] of [
@@ -146,8 +151,17 @@ async function serve(script: string, args: readonly string[], options: CommandOp
     leave(1, '', `${TrafficError.from(error, 'UnknownError').stack}\n`)
   }
   if (node.hasSources || isLeaving) return
-  process.stderr.write('The script neither listens nor has tasks, so there is nothing to do.\n')
-  await leaveGracefully()
+  const { roles } = options
+  if (roles === undefined) {
+    process.stderr.write('The script neither listens nor has tasks, so there is nothing to do.\n')
+    await leaveGracefully()
+  } else {
+    const which = `${roles.length === 1 ? 'role' : 'roles'} ${roles.join(', ')}`
+    process.stderr.write(
+      `The script has nothing for the ${which}: it neither listens nor hosts anything there. Its listeners, tasks and pipelines say which 'role' they are for.\n`,
+    )
+    await leaveGracefully(1)
+  }
 }
 
 /** The cluster that the command line names; undefined when it names none. */
@@ -188,8 +202,41 @@ function stderrSink(): LogSink {
 }
 
 function leave(code: number, toStdout = '', toStderr = ''): never {
-  // Both are written synchronously to files, pipes and terminals on the platforms that Sluice runs on.
-  process.stdout.write(toStdout)
-  process.stderr.write(toStderr)
+  writeAll(1, toStdout)
+  writeAll(2, toStderr)
   process.exit(code)
+}
+
+/**
+ * Writes all of it before it returns. Streams only keep what a pipe has no room for, and the end of the process throws it
+ * away (Node 24: of `sluice --help-filters | less` all behind 64 KiB).
+ */
+function writeAll(descriptor: 1 | 2, text: string): void {
+  let bytes = Buffer.from(text)
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(descriptor, bytes))
+    } catch (error) {
+      // Nobody reads it any more.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, roomMs)
+    }
+  }
+}
+
+/** How long a full pipe is left alone before it is tried again. */
+const roomMs = 2
+
+/** How long readers of what a node has written may keep it from ending. */
+const lastReadMs = 2_000
+
+/** Log lines, and what sinks have counted as written, are in the pipe: resolves then, or when nobody reads. */
+async function written(): Promise<void> {
+  const streams = [process.stdout, process.stderr].filter(({ writableLength }) => writableLength > 0)
+  if (streams.length === 0) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cancel = after(lastReadMs, resolve)
+  void Promise.all(streams.map(stream => new Promise(done => stream.write('', done)))).then(() => resolve())
+  await promise
+  cancel()
 }

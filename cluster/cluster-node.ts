@@ -52,9 +52,9 @@ export class ClusterNode implements MembershipListener {
 
   /** Who is there, as this node sees it. */
   get status(): ClusterStatus {
-    const { isIn, members } = this.membership
+    const { isIn, life, members } = this.membership
     const { cluster: name, node } = this.settings
-    return { name, node, isIn, isConnected: this.bus.isConnected, members }
+    return { name, node, incarnation: life, isIn, isConnected: this.bus.isConnected, members }
   }
 
   /** What a thread that starts is to know. */

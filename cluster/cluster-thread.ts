@@ -71,6 +71,8 @@ export class ClusterThread implements ClusterLink {
   private leaseUntilMs = Number.NEGATIVE_INFINITY
   private cancelLease: (() => void) | undefined
   private readonly endState: () => void
+  /** Pipelines of which it was told that nobody hosts them. */
+  private readonly unhosted = new Set<string>()
   /** This node's entry, while the others take it for alive as what this thread listens as. */
   self: Member | undefined
 
@@ -172,9 +174,33 @@ export class ClusterThread implements ClusterLink {
       if (pipeline.fanout === 'all') return placement.hostsOf(pipeline.name).includes(self)
       return placement.ownerOf(pipeline, placement.shardOf(pipeline, key)) === self
     })
+    this.noteHosts()
     this.outbox.placed()
     this.kernels.placed()
     this.durable?.changed(this.standing)
+  }
+
+  /** An operator who wonders why nothing arrives finds it in the log of who sends. One thread says it for all. */
+  private noteHosts(): void {
+    const { thread, log } = this.options
+    if (thread > 0 || this.self === undefined) return
+    for (const { name, role, delivery } of this.pipelines?.values() ?? []) {
+      const hosts = this.placement.hostsOf(name)
+      if (hosts.length > 0) {
+        if (this.unhosted.delete(name))
+          log.info(`Pipeline '${name}' is hosted again, by ${hosts.map(host => host.name).join(', ')}`, {
+            code: 'Hosted',
+          })
+      } else if (!this.unhosted.has(name)) {
+        this.unhosted.add(name)
+        const waits =
+          delivery === 'at-least-once'
+            ? 'what is sent to it waits in its stream'
+            : 'what is sent to it waits as far as there is room, and questions fail'
+        const cure = role === undefined ? '' : `; it is for nodes with the role '${role}'`
+        log.warn(`No node hosts pipeline '${name}' now: ${waits}${cure}`, { code: 'NobodyHosts' })
+      }
+    }
   }
 
   private findSelf(): Member | undefined {

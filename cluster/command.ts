@@ -33,7 +33,7 @@ export interface CommandOptions {
 
 const footer = `
 To look at a cluster instead (each has --help; a script of such a name is run as ./nodes):
-  sluice nodes | actors | edges | dead-letters --nats=<url,...> --cluster=<name>
+  sluice nodes | actors | edges | streams | dead-letters --nats=<url,...> --cluster=<name>
 
 Signals:
   SIGTERM, SIGINT  stop accepting, finish what is under way, exit; a second one exits at once

@@ -241,10 +241,12 @@ export class TrafficNode implements ThreadsListener {
     })
   }
 
-  private makeViews({ bus, status: { name, node } }: ClusterNode): NodeViews {
-    return new NodeViews(bus, {
+  private makeViews(cluster: ClusterNode): NodeViews {
+    const { name, node } = cluster.status
+    return new NodeViews(cluster.bus, {
       node,
       cluster: name,
+      incarnation: () => cluster.status.incarnation,
       version: packageVersion(),
       status: () => this.status(),
       actors: (limit, pipeline) => this.actors(limit, pipeline),

@@ -44,7 +44,7 @@ export const pipelineOptions = {
   ),
   shards: count(
     0,
-    "With placement 'cluster': parts that the keys fall into; a node hosts whole parts, so there should be many more of them than nodes. 0: 256, or 16 with delivery 'at-least-once', where each has a consumer on the server. The same on all nodes.",
+    "With placement 'cluster': parts that the keys fall into; a node hosts whole parts, so there should be many more of them than nodes. 0: 256, or 16 with delivery 'at-least-once', where each has a consumer on the server. The same on all nodes; what a stream still has of shards that there are no more is done all the same, but not in order with what comes to the new ones.",
   ),
   maxMessageSize: size(
     16 * 1024 * 1024,

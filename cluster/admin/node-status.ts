@@ -34,6 +34,8 @@ export interface NodeStatus {
 export interface ClusterStatus {
   readonly name: string
   readonly node: string
+  /** This life of the node; undefined: another node has taken its name. */
+  readonly incarnation: string | undefined
   /** Whether the other nodes take this one for alive, as far as it knows. */
   readonly isIn: boolean
   readonly isConnected: boolean

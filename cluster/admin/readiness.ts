@@ -1,5 +1,6 @@
 import type { ClusterNode } from '../cluster-node.ts'
 import type { Threads } from '../threads.ts'
+import type { ClusterStatus } from './node-status.ts'
 
 /** Whether a balancer should send traffic here, and why not, for who looks at it. */
 export interface Readiness {
@@ -29,9 +30,12 @@ export async function readReadiness(
     () => false,
   )
   if (!isAnswered) return not('no thread answers')
-  const isCutOff = cluster !== undefined && !cluster.status.isConnected
-  return {
-    isReady: true,
-    text: isCutOff ? 'ready\nwithout NATS: nothing comes from or goes to other nodes\n' : 'ready\n',
-  }
+  return { isReady: true, text: `ready\n${cluster === undefined ? '' : lackOf(cluster.status)}` }
+}
+
+/** What a node does without while it is no part of its cluster. */
+function lackOf({ name, isConnected, isIn, incarnation }: ClusterStatus): string {
+  if (!isConnected) return 'without NATS: nothing comes from or goes to other nodes\n'
+  if (incarnation === undefined) return `not in the cluster '${name}': another node has taken its name\n`
+  return isIn ? '' : `not in the cluster '${name}': nothing comes from or goes to other nodes\n`
 }

@@ -45,11 +45,11 @@ export class ClusterQuestions {
   }
 
   ask(pipeline: SharedPipeline, question: Question, take: TakeAnswer): void {
-    const { placement, isSelf, bus } = this.options
+    const { placement, isSelf } = this.options
     const shard = placement.shardOf(pipeline, question.key)
     const owner = placement.ownerOf(pipeline, shard)
-    // A node that is cut off, or has not joined yet, asks itself when it can, as it would without a cluster.
-    if (owner === undefined ? pipeline.isHosted && !bus.isConnected : isSelf(owner.name))
+    // A node that is cut off, or is not in yet, knows of no host: it asks itself when it can, as it would without a cluster.
+    if (owner === undefined ? pipeline.isHosted : isSelf(owner.name))
       this.receiver?.askWithin(pipeline, question, take)
     else if (owner === undefined)
       take(new TrafficError('NoResponder', `no node of the cluster hosts pipeline '${question.name}' now`))

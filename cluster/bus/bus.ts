@@ -112,6 +112,10 @@ export interface Streams {
   ): Promise<Consumption>
   /** Undefined when there is no such stream. */
   info(stream: string): Promise<StreamInfo | undefined>
+  /** How many messages it has of each subject of which it has any; undefined when there is no such stream. */
+  waiting(stream: string): Promise<ReadonlyMap<string, number> | undefined>
+  /** The streams that take something of what is published to a subject, which may have wildcards. */
+  names(subject: string): Promise<readonly string[]>
   /** One message by its sequence; undefined when it is gone. */
   get(stream: string, sequence: number): Promise<StoredMessage | undefined>
   /** The last of those in a range, in order, without a request for each. Not for streams with retention 'work'. */
@@ -215,5 +219,7 @@ export interface StreamInfo {
     readonly pending: number
     /** All of its messages up to this sequence are acknowledged. */
     readonly through: number
+    /** Somebody waits for what comes. */
+    readonly isTaken: boolean
   }[]
 }

@@ -2,8 +2,9 @@
 
 import { jetstream } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
+import { nanos } from '@nats-io/transport-node'
 import type { Bucket, BucketEntry, BucketOptions, Subscription } from './bus.ts'
-import { busError, notConnected, streamCode, streamCodes } from './nats-errors.ts'
+import { busError, managementError, notConnected, streamCode, streamCodes } from './nats-errors.ts'
 import { heartbeatMs, type NatsParts } from './nats-feed.ts'
 import { NatsWatch } from './nats-watch.ts'
 
@@ -29,19 +30,40 @@ class NatsBucket implements Bucket {
 
   /** Finds the bucket or makes it: also when a server has lost it while we ran. */
   async open(): Promise<KV> {
+    const kv = await this.find()
+    await this.parts.calls.run(this.mend(kv)).catch((error: unknown) => {
+      throw managementError(error, `cannot change the bucket '${this.name}'`)
+    })
+    this.kv = kv
+    return kv
+  }
+
+  /** One that was there keeps what it has but for how long: an entry that goes by itself is a lease that nobody gave back. */
+  private async mend(kv: KV): Promise<void> {
+    const { streamInfo } = await kv.status()
+    const wanted = nanos(this.options.maxAgeMs ?? 0)
+    if (streamInfo.config.max_age === wanted) return
+    const { connection, log } = this.parts
+    const manager = await jetstream(connection, { checkAPI: false }).jetstreamManager(false)
+    await manager.streams.update(streamInfo.config.name, { ...streamInfo.config, max_age: wanted })
+    log.warn(`The bucket '${this.name}' kept its entries for another time than this program wants: changed`, {
+      code: 'BusBucket',
+    })
+  }
+
+  private async find(): Promise<KV> {
     try {
-      this.kv = await this.parts.calls.run(this.make(this.parts.bus.replicas))
+      return await this.parts.calls.run(this.make(this.parts.bus.replicas))
     } catch (error) {
       const code = streamCode(error)
       const isTooMany = code === streamCodes.noSuitablePeers || code === streamCodes.insufficientResources
       if (this.parts.bus.replicas === 1 || !isTooMany)
-        throw busError(error, `cannot open the bucket '${this.name}'`)
+        throw managementError(error, `cannot open the bucket '${this.name}'`)
       this.parts.log.warn(`The bucket '${this.name}' gets one copy: NATS has too few servers for more`, {
         code: 'BusReplicas',
       })
-      this.kv = await this.make(1)
+      return await this.make(1)
     }
-    return this.kv
   }
 
   private make(replicas: number): Promise<KV> {

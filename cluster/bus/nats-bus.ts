@@ -8,7 +8,7 @@
  *   last bytes are written, which they never are. So we break such a connection ourselves.
  */
 
-import { connect, type Msg, type NatsConnection } from '@nats-io/transport-node'
+import { connect, type Msg, type NatsConnection, TimeoutError } from '@nats-io/transport-node'
 import { after } from '../../runtime/clock.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import type { Logger } from '../../runtime/log.ts'
@@ -23,7 +23,7 @@ import type {
   Subscription,
 } from './bus.ts'
 import { openBucket } from './nats-bucket.ts'
-import { busError, notConnected } from './nats-errors.ts'
+import { busError, notConnected, withoutInbox } from './nats-errors.ts'
 import type { NatsParts } from './nats-feed.ts'
 import { sendLarge } from './nats-large.ts'
 import { NatsMessage, natsHeaders } from './nats-message.ts'
@@ -62,6 +62,7 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
   const { settings, name, log } = options
   const where = settings.servers.join(', ')
   const own = connectionOptions(settings)
+  const timeout = options.connectTimeoutMs ?? defaults.connectTimeoutMs
   let connection: NatsConnection
   try {
     connection = await connect({
@@ -73,11 +74,15 @@ export async function connectNats(options: NatsBusOptions): Promise<Bus> {
       ignoreAuthErrorAbort: true,
       pingInterval: options.pingIntervalMs ?? defaults.pingIntervalMs,
       maxPingOut: 2,
-      timeout: options.connectTimeoutMs ?? defaults.connectTimeoutMs,
+      timeout,
       noAsyncTraces: true,
     })
   } catch (error) {
-    throw busError(error, `no connection to NATS at ${where}`)
+    const doing = `no connection to NATS at ${where}`
+    if (!(error instanceof TimeoutError)) throw busError(error, doing)
+    // TLS 1.3 tells a client that its certificate is missing after it has taken the connection for made.
+    const hint = own.tls ? '; it may want a certificate of ours, or another one' : ''
+    throw new TrafficError('ClusterError', `${doing}: no answer within ${timeout / 1000} s${hint}`, error)
   }
   log.info(`Connected to NATS at ${connection.getServer()}`, {
     code: 'BusConnected',
@@ -100,6 +105,7 @@ class NatsBus implements Bus {
   private readonly calls = new OpenCalls()
   private readonly publications: NatsPublications
   private readonly listeners = new Set<(state: BusState) => void>()
+  private readonly said = new Set<string>()
 
   constructor(connection: NatsConnection, options: NatsBusOptions) {
     this.connection = connection
@@ -246,10 +252,11 @@ class NatsBus implements Bus {
         case 'reconnect':
           this.log.info(`Connected to NATS at ${status.server} again`, { code: 'BusConnected' })
           this.isConnected = true
+          this.said.clear()
           this.tell('connected')
           break
         case 'error':
-          this.log.warn(`NATS says: ${status.error.message}`, { code: 'ClusterError', source: 'cluster' })
+          this.says(withoutInbox(status.error.message))
           this.publications.forbidden(status.error)
           break
         default:
@@ -257,6 +264,13 @@ class NatsBus implements Bus {
     }
     this.lost()
     this.tell('closed')
+  }
+
+  /** What it refuses it refuses again at each heartbeat: told once in each connection. */
+  private says(text: string): void {
+    if (this.said.has(text) || this.said.size >= mostSaid) return
+    this.said.add(text)
+    this.log.warn(`NATS says: ${text}`, { code: 'ClusterError', source: 'cluster' })
   }
 
   private lost(): void {
@@ -272,6 +286,9 @@ class NatsBus implements Bus {
     if (state === 'closed') this.listeners.clear()
   }
 }
+
+/** Different complaints of a server that are told. */
+const mostSaid = 100
 
 /** A server that does not answer keeps nobody from leaving. */
 const closingMs = 2_000

@@ -9,6 +9,7 @@ export const streamCodes = {
   insufficientStorage: 10047,
   streamNotFound: 10059,
   streamNameInUse: 10058,
+  streamCannotChange: 10052,
   wrongLastSequence: 10071,
   noSuitablePeers: 10005,
   storeFailed: 10077,
@@ -23,9 +24,25 @@ export const streamCode = (thrown: unknown): number | undefined =>
 /** What a call to NATS failed with, as one of ours. */
 export function busError(thrown: unknown, doing: string): TrafficError {
   if (thrown instanceof TrafficError) return thrown
-  const text = thrown instanceof Error ? thrown.message : String(thrown)
+  const text = isSilent(thrown)
+    ? 'no stream takes it'
+    : withoutInbox(thrown instanceof Error ? thrown.message : String(thrown))
   return new TrafficError(codeOf(thrown, text), `${doing}: ${text}`, thrown)
 }
+
+/** The same of a call to JetStream's own subjects: where nobody listens to those there is none. */
+export function managementError(thrown: unknown, doing: string): TrafficError {
+  if (!isSilent(thrown)) return busError(thrown, doing)
+  const cure = 'JetStream is not enabled: start nats-server with -js, or enable it for the account'
+  return new TrafficError('ClusterError', `${doing}: ${cure}`, thrown)
+}
+
+/** Each call has an inbox of its own, so that no two errors would be the same. */
+export const withoutInbox = (text: string): string => text.replace(/_INBOX\.[\w.*-]+/g, '_INBOX.>')
+
+/** How the JetStream client says that nobody answers. */
+const isSilent = (thrown: unknown): boolean =>
+  thrown instanceof Error && thrown.name === 'JetStreamNotEnabled'
 
 export const notConnected = (doing: string): TrafficError =>
   new TrafficError('ClusterError', `${doing}: there is no connection to NATS`)
@@ -34,8 +51,7 @@ function codeOf(thrown: unknown, text: string): FaultCode {
   if (thrown instanceof TimeoutError) return 'AskTimeout'
   if (thrown instanceof NoRespondersError) return 'NoResponder'
   if (thrown instanceof RequestError && thrown.isNoResponders()) return 'NoResponder'
-  // How the JetStream client says that nobody answers.
-  if (thrown instanceof Error && thrown.name === 'JetStreamNotEnabled') return 'NoResponder'
+  if (isSilent(thrown)) return 'NoResponder'
   const code = streamCode(thrown)
   // One code stands for all that the store refuses; only its text says that a limit is why.
   if (code === streamCodes.storeFailed && /maximum (messages|bytes)/.test(text)) return 'StreamFull'

@@ -85,6 +85,13 @@ function readUrl(text: string): URL {
   } catch (error) {
     throw bad(text, 'it is no URL', error)
   }
+  for (const part of [url.username, url.password]) {
+    try {
+      decodeURIComponent(part)
+    } catch (error) {
+      throw bad(text, 'a % of its user or password begins no %XX; one that stands for itself is %25', error)
+    }
+  }
   if (url.protocol !== 'nats:' && url.protocol !== 'tls:')
     throw bad(text, `it begins with ${url.protocol}// instead of nats:// or tls://`)
   if (url.hostname === '') throw bad(text, 'it names no host')
@@ -114,20 +121,31 @@ export function connectionOptions(settings: NatsSettings): NodeConnectionOptions
 }
 
 function fileAuthenticator(credsFile?: string, nkeyFile?: string): Authenticator | undefined {
-  if (credsFile !== undefined) {
-    read(credsFile)
-    return credsAuthenticator(() => read(credsFile))
-  }
+  if (credsFile !== undefined)
+    return usable(
+      credsAuthenticator(() => read(credsFile)),
+      `'${credsFile}', named for NATS, holds no JWT and seed`,
+    )
   if (nkeyFile === undefined) return undefined
   const seed = (): Uint8Array => Buffer.from(read(nkeyFile).toString('latin1').trim(), 'latin1')
-  seed()
-  return nkeyAuthenticator(seed)
+  return usable(nkeyAuthenticator(seed), `'${nkeyFile}', named for NATS, holds no seed of an nkey`)
+}
+
+/** Tried at once: later its file would not be named. */
+function usable(authenticator: Authenticator, lack: string): Authenticator {
+  try {
+    authenticator('nonce')
+  } catch (error) {
+    throw error instanceof TrafficError ? error : new TrafficError('BadOption', lack, error)
+  }
+  return authenticator
 }
 
 function read(file: string): Buffer {
   try {
     return readFileSync(file)
   } catch (error) {
-    throw new TrafficError('BadOption', `'${file}', named for NATS, cannot be read`, error)
+    const why = (error as NodeJS.ErrnoException).code
+    throw new TrafficError('BadOption', `'${file}', named for NATS, cannot be read: ${why}`, error)
   }
 }

@@ -28,7 +28,7 @@ import type {
   Streams,
 } from './bus.ts'
 import { NatsConsumption } from './nats-consumption.ts'
-import { busError, notConnected, streamCode, streamCodes } from './nats-errors.ts'
+import { busError, managementError, notConnected, streamCode, streamCodes } from './nats-errors.ts'
 import type { NatsParts } from './nats-feed.ts'
 import { plainHeaders } from './nats-message.ts'
 import type { NatsPublications } from './nats-publications.ts'
@@ -46,6 +46,8 @@ const consumerMs = 12_000
 const readCount = 256
 /** A consumer that was made to read, and was left behind, goes after so long. */
 const forgetReaderMs = 10_000
+
+const unchangeable = 'delete it when it is empty, or give the pipeline another name'
 
 const retentions = {
   work: RetentionPolicy.Workqueue,
@@ -73,7 +75,10 @@ export class NatsStreams implements Streams {
       } catch (error) {
         // It is there, and differs: what can be changed is.
         if (streamCode(error) !== streamCodes.streamNameInUse) throw error
-        await manager.streams.update(stream.name, wanted)
+        await manager.streams.update(stream.name, wanted).catch((error: unknown) => {
+          if (streamCode(error) !== streamCodes.streamCannotChange) throw error
+          throw busError(error, `stream '${stream.name}' is there and cannot be changed so; ${unchangeable}`)
+        })
       }
     })
   }
@@ -105,7 +110,7 @@ export class NatsStreams implements Streams {
         const { name, num_pending: waiting, num_ack_pending: pending, ack_floor, config } = consumer
         // One that has acknowledged nothing says 0, wherever it begins.
         const through = Math.max(ack_floor.stream_seq, (config.opt_start_seq ?? 1) - 1)
-        consumers.push({ name, waiting, pending, through })
+        consumers.push({ name, waiting, pending, through, isTaken: consumer.num_waiting > 0 })
       }
       return {
         messages: state.messages,
@@ -114,6 +119,21 @@ export class NatsStreams implements Streams {
         lastSequence: state.last_seq,
         consumers,
       }
+    })
+  }
+
+  waiting(stream: string): Promise<ReadonlyMap<string, number> | undefined> {
+    return this.unlessGone(streamCodes.streamNotFound, `cannot ask of stream '${stream}'`, async manager => {
+      const { state } = await manager.streams.info(stream, { subjects_filter: '>' })
+      return new Map(Object.entries(state.subjects ?? {}))
+    })
+  }
+
+  names(subject: string): Promise<readonly string[]> {
+    return this.manage(`cannot ask for the streams of '${subject}'`, async manager => {
+      const names: string[] = []
+      for await (const name of manager.streams.names(subject)) names.push(name)
+      return names
     })
   }
 
@@ -201,7 +221,7 @@ export class NatsStreams implements Streams {
       if (!this.parts.bus.isConnected) throw notConnected('it cannot be reached')
       return await this.parts.calls.run(run(await this.managing()))
     } catch (error) {
-      throw busError(error, doing)
+      throw managementError(error, doing)
     }
   }
 

@@ -53,6 +53,8 @@ export class WaitingBus implements Bus {
       publish: async (...args) => (await first).streams.publish(...args),
       consume: async (...args) => (await first).streams.consume(...args),
       info: async (...args) => (await first).streams.info(...args),
+      waiting: async (...args) => (await first).streams.waiting(...args),
+      names: async (...args) => (await first).streams.names(...args),
       get: async (...args) => (await first).streams.get(...args),
       last: async (...args) => (await first).streams.last(...args),
       delete: async (...args) => (await first).streams.delete(...args),

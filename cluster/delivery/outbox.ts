@@ -226,6 +226,15 @@ export class Outbox implements RouteRoads {
     const endMs = monotonicMs() + limitMs
     while (!this.isEmpty && monotonicMs() < endMs)
       await new Promise<void>(resolve => after(settleLookMs, resolve))
+    for (const [edge, route] of this.routes) {
+      if (route.isEmpty) continue
+      const { from, to, inFlight } = edge
+      const what = inFlight === 1 ? 'One message' : `${inFlight} messages`
+      this.options.log.warn(
+        `${what} from ${from} to pipeline '${to}' had no word that ${inFlight === 1 ? 'it was' : 'they were'} taken when this node left`,
+        { code: 'NotSettled', source: 'cluster', inFlight },
+      )
+    }
   }
 
   stop(): void {

@@ -3,6 +3,7 @@ import type { LedgerRow } from '../../actors/host.ts'
 import type { Edge } from '../../actors/kernel/ledger.ts'
 import type { ClusterReceiver, Sending } from '../../actors/shared/cluster-link.ts'
 import type { SharedPipeline } from '../../actors/shared/shared-pipelines.ts'
+import { every } from '../../runtime/clock.ts'
 import type { TrafficError } from '../../runtime/errors.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { Source } from '../../runtime/turn.ts'
@@ -12,7 +13,7 @@ import type { Place } from '../membership/member.ts'
 import { Placement } from '../placement/placement.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { Leases } from './leases.ts'
-import { streamOf } from './names.ts'
+import { shardOf, streamOf } from './names.ts'
 import { ShardHost } from './shard-host.ts'
 import type { Readiness } from './shard-sender.ts'
 import { StreamLedger } from './stream-ledger.ts'
@@ -36,9 +37,20 @@ interface Known {
   readonly ledger: StreamLedger
   readonly shards: (ShardHost | undefined)[]
   readonly ready: Readiness
+  /** Shards beyond those of the script that its stream has had events of. */
+  readonly found: Set<number>
   /** Code of what keeps its shards from being served. */
   trouble: string | undefined
 }
+
+/**
+ * How often a host looks whether its streams have events in shards that its script does not have, beside when nodes come or
+ * go: those who send may be loaded anew, with other shards, without anybody hearing of it.
+ */
+const lookMs = 60_000
+
+/** Each shard that is served costs a consumer: whoever may publish can name any number of them. */
+const mostFound = 1024
 
 /**
  * At-least-once delivery: what is sent is stored in the pipeline's stream, and given from there to whichever thread has
@@ -60,8 +72,11 @@ export class DurableStreams implements DurableDelivery {
   private placement = new Placement()
   private readonly known = new Map<string, Known>()
   private readonly forgetState: () => void
+  private readonly cancelLook: () => void
   private standing: Standing | undefined
   private isDraining = false
+  /** Pipelines of which it was told that their streams have what nobody takes. */
+  private readonly left = new Set<string>()
   private readonly partsReady = this.readiness(() =>
     partsStreamOptions(this.options.cluster, this.options.bus),
   )
@@ -78,6 +93,7 @@ export class DurableStreams implements DurableDelivery {
       nextEpoch: () => `${this.senderId}-${++this.lastEpoch}`,
       changed: () => this.wake(),
     })
+    this.cancelLook = every(lookMs, () => this.look())
     this.forgetState = bus.onState(state => {
       if (state !== 'connected') return
       for (const { sender, shards } of this.known.values()) {
@@ -101,6 +117,7 @@ export class DurableStreams implements DurableDelivery {
       else if (pipeline.isHosted) this.knows(pipeline)
     }
     this.place()
+    this.look()
   }
 
   send(sending: Sending, edge: Edge, source: Source | null): void {
@@ -126,10 +143,57 @@ export class DurableStreams implements DurableDelivery {
       const nextId = (): string => `${this.senderId}-${++this.lastBatch}`
       const sender = new StreamSender({ bus, log, cluster, pipeline, nextId, ready, partsReady })
       const ledger = new StreamLedger(streamOf(cluster, pipeline.name), pipeline.name)
-      known = { pipeline, sender, ledger, shards: [], ready, trouble: undefined }
+      known = { pipeline, sender, ledger, shards: [], ready, found: new Set(), trouble: undefined }
       this.known.set(pipeline.name, known)
     }
     return known
+  }
+
+  /** Finds what was stored while the script had more shards, or is by nodes whose script has: hosts do that as well. */
+  private look(): void {
+    for (const known of this.known.values())
+      if (this.isHosted(known) && this.standing?.self !== undefined && !this.isDraining)
+        // Looked for again, soon enough.
+        this.lookAt(known).catch(() => {})
+    if (this.options.thread > 0 || this.standing?.self === undefined) return
+    for (const pipeline of this.standing.pipelines.values())
+      if (pipeline.isHosted && pipeline.durable === undefined && !this.known.has(pipeline.name))
+        this.lookForLeft(pipeline).catch(() => {})
+  }
+
+  /** What was stored while the script delivered at least once, or is by nodes whose script does, is nobody's here. */
+  private async lookForLeft({ name }: SharedPipeline): Promise<void> {
+    const { bus, cluster, log } = this.options
+    if (!bus.isConnected || this.left.has(name)) return
+    const waiting = await bus.streams.waiting(streamOf(cluster, name))
+    const batches = [...(waiting?.values() ?? [])].reduce((sum, count) => sum + count, 0)
+    if (batches === 0 || this.left.has(name)) return
+    this.left.add(name)
+    const amount = batches === 1 ? '1 batch' : `${batches} batches`
+    log.warn(
+      `The pipeline '${name}' is delivered at most once here, but its stream has ${amount} of events: give it delivery 'at-least-once' on the nodes that host it until sluice streams shows none`,
+      { code: 'StreamLeft', source: 'cluster' },
+    )
+  }
+
+  private async lookAt(known: Known): Promise<void> {
+    const { bus, cluster, log } = this.options
+    const { name, shards } = known.pipeline
+    if (!bus.isConnected) return
+    const subjects = [...((await bus.streams.waiting(streamOf(cluster, name))) ?? new Map()).keys()]
+    const found = subjects.map(shardOf).filter(shard => shard !== undefined && shard >= shards) as number[]
+    const before = known.found.size
+    for (const shard of found) if (known.found.size < mostFound) known.found.add(shard)
+    if (known.found.size === before) return
+    log.info(
+      `The stream of pipeline '${name}' has events of shards beyond the ${shards} of the script, which are served as well`,
+      { code: 'MoreShards' },
+    )
+    this.place()
+  }
+
+  private isHosted({ pipeline: { name } }: Known): boolean {
+    return this.standing?.pipelines.get(name)?.isHosted === true
   }
 
   /** Makes a stream, once and whenever it is missing. */
@@ -163,11 +227,12 @@ export class DurableStreams implements DurableDelivery {
   /** Which shards are to be here follows from who is there. */
   private place(): void {
     const { standing } = this
-    for (const [name, known] of this.known) {
-      const isHosted = standing?.pipelines.get(name)?.isHosted === true
+    for (const known of this.known.values()) {
+      const isHosted = this.isHosted(known)
       const { shards } = known.pipeline
-      for (let shard = 0; shard < Math.max(shards, known.shards.length); shard++) {
-        const place = isHosted && shard < shards ? this.placeOf(known.pipeline, shard) : undefined
+      for (const shard of new Set([...Array(shards).keys(), ...known.found, ...hostsOf(known)])) {
+        const isOurs = isHosted && (shard < shards || known.found.has(shard))
+        const place = isOurs ? this.placeOf(known.pipeline, shard) : undefined
         if (place !== undefined) this.host(known, shard).want(place)
         else if (standing?.self === undefined) known.shards[shard]?.cut()
         else known.shards[shard]?.want(undefined)
@@ -226,6 +291,7 @@ export class DurableStreams implements DurableDelivery {
 
   stop(): void {
     this.forgetState()
+    this.cancelLook()
     for (const { sender, shards } of this.known.values()) {
       sender.stop()
       for (const shard of shards) shard?.stop()
@@ -233,3 +299,6 @@ export class DurableStreams implements DurableDelivery {
     this.leases.stop()
   }
 }
+
+/** The shards that this thread has, or had. */
+const hostsOf = ({ shards }: Known): readonly number[] => Object.keys(shards).map(Number)

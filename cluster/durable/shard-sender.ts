@@ -84,6 +84,11 @@ export class ShardSender {
       this.flush()
   }
 
+  /** Events that are not stored. */
+  get count(): number {
+    return this.waiting.length
+  }
+
   /** Stores what has been gathered. */
   flush(): void {
     if (this.isBusy || this.waiting.length === 0 || this.isStopped) return

@@ -155,6 +155,18 @@ export class StreamSender {
       this.flush()
     })
     this.whenEmpty = undefined
+    const left = this.shards.reduce((sum, shard) => sum + (shard?.count ?? 0), 0)
+    if (left === 0) return
+    const { log, pipeline } = this.options
+    const what = left === 1 ? 'One event' : `${left} events`
+    log.error(
+      `${what} for pipeline '${pipeline.name}' could not be stored, and ${left === 1 ? 'goes' : 'go'} with this process`,
+      {
+        code: 'NotStored',
+        source: 'cluster',
+        left,
+      },
+    )
   }
 
   /** What is not stored now never will be, or nobody will know: it is counted as dropped. */

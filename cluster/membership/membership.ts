@@ -79,6 +79,8 @@ export class Membership {
   private writing: Promise<void> | undefined
   private isDirty = false
   private readonly foreign = new Set<string>()
+  /** What was last told of what keeps it out. */
+  private trouble: string | undefined
 
   constructor(options: MembershipOptions) {
     this.options = options
@@ -96,13 +98,18 @@ export class Membership {
     return this.table.members
   }
 
+  /** As what it is in the cluster, or wants to be; undefined: another node has taken its name. */
+  get life(): string | undefined {
+    return this.isDisplaced ? undefined : this.incarnation
+  }
+
   /** Whether the other nodes take this one for alive. */
   get isIn(): boolean {
     return processMs() <= this.leaseUntilMs
   }
 
   private async open(): Promise<void> {
-    const { bus, cluster, log } = this.options
+    const { bus, cluster } = this.options
     if (this.isOpening) return
     this.isOpening = true
     // What an attempt that looked as if it had failed still brings is not listened to.
@@ -127,11 +134,7 @@ export class Membership {
       else this.write()
     } catch (thrown) {
       if (this.hasLeft) return
-      const fault = TrafficError.from(thrown, 'ClusterError')
-      log.error(`Cannot see the nodes of cluster '${cluster}': ${fault.message}. It is tried again.`, {
-        code: fault.code,
-        source: fault.source,
-      })
+      this.troubled(`Cannot see the nodes of cluster '${cluster}'`, thrown)
     } finally {
       this.isOpening = false
     }
@@ -239,7 +242,7 @@ export class Membership {
   }
 
   private async writeNow(bucket: Bucket): Promise<void> {
-    const { node, deathMs, log, listener } = this.options
+    const { node, cluster, deathMs, log, listener } = this.options
     if (this.hasJoined && !this.isIn) {
       log.warn(
         'This node was cut off for so long that the others take it for dead; it comes back as a new one',
@@ -258,15 +261,25 @@ export class Membership {
         return
       }
       this.revision = revision
-      if (!this.hasJoined)
-        log.info(`Node '${node}' is in cluster '${this.options.cluster}'`, { code: 'NodeJoined' })
+      if (!this.hasJoined) log.info(`Node '${node}' is in cluster '${cluster}'`, { code: 'NodeJoined' })
       this.hasJoined = true
+      this.trouble = undefined
       this.leaseUntilMs = startedMs + deathMs
       listener.lease(this.leaseUntilMs)
     } catch (thrown) {
-      const fault = TrafficError.from(thrown, 'ClusterError')
-      log.debug(`A heartbeat failed: ${fault.message}`, { code: fault.code })
+      // One that is in has until its lease is over, and then says that.
+      if (!this.hasJoined) this.troubled(`Node '${node}' cannot enter cluster '${cluster}'`, thrown)
+      else log.debug(`A heartbeat failed: ${TrafficError.from(thrown, 'ClusterError').message}`)
     }
+  }
+
+  /** What is tried again at each heartbeat mostly fails as it did before: told when it is something else. */
+  private troubled(doing: string, thrown: unknown): void {
+    const fault = TrafficError.from(thrown, 'ClusterError')
+    const text = `${doing}: ${fault.message}`
+    if (text === this.trouble) return
+    this.trouble = text
+    this.options.log.error(`${text}. It is tried again.`, { code: fault.code, source: fault.source })
   }
 
   /** A node that comes takes its name from whoever has it; one that is there keeps it only while nobody else came. */

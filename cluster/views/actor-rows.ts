@@ -1,5 +1,5 @@
 import type { ActorRow } from '../../actors/host.ts'
-import { table } from './table.ts'
+import { short, table } from './table.ts'
 import type { ViewAnswer } from './view-messages.ts'
 
 /** An actor, and where it lives. */
@@ -43,8 +43,12 @@ export function actorRows(answers: readonly ViewAnswer[]): ActorsAnswer {
   }
 }
 
-export function showActors({ counts, actors, omitted }: ActorsAnswer): string {
-  if (counts.length === 0) return 'No node hosts a shared pipeline.\n'
+/** @param pipeline the one that was asked for; undefined: all */
+export function showActors({ counts, actors, omitted }: ActorsAnswer, pipeline?: string): string {
+  if (counts.length === 0)
+    return pipeline === undefined
+      ? 'No node hosts a shared pipeline.\n'
+      : `No node hosts a shared pipeline '${pipeline}'.\n`
   const totals = table<ActorCount>(
     [
       { title: 'PIPELINE', value: ({ pipeline }) => pipeline },
@@ -58,7 +62,7 @@ export function showActors({ counts, actors, omitted }: ActorsAnswer): string {
   const keys = table<PlacedActor>(
     [
       { title: 'PIPELINE', value: ({ pipeline }) => pipeline },
-      { title: 'KEY', value: ({ key }) => key || '(one for all)' },
+      { title: 'KEY', value: ({ key }) => short(key) || '(one for all)' },
       { title: 'NODE', value: ({ node }) => node },
       { title: 'THREAD', value: ({ thread }) => thread },
       { title: 'PLACEMENT', value: ({ placement }) => placement },

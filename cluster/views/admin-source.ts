@@ -27,6 +27,7 @@ export async function askAdmin(
   const answer: ViewAnswer = {
     version: viewVersion,
     node,
+    incarnation: status.cluster === undefined ? undefined : (status.cluster.incarnation ?? null),
     summary: view === 'nodes' ? summaryOf(status, status.version ?? '-') : undefined,
     edges: view === 'edges' ? sumLedgers(status.threads.flatMap(({ edges }) => edges)) : undefined,
   }

@@ -1,10 +1,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { wallMs } from '../../runtime/clock.ts'
+import { TrafficError } from '../../runtime/errors.ts'
 import { noLog } from '../../runtime/log.ts'
-import { parseDuration } from '../../runtime/options.ts'
+import { isName, parseDuration } from '../../runtime/options.ts'
 import { printable, printableJSON } from '../../runtime/printable.ts'
 import type { Bus } from '../bus/bus.ts'
 import { connectNats } from '../bus/nats-bus.ts'
-import { natsSettings } from '../bus/nats-settings.ts'
+import { type NatsSettings, natsSettings } from '../bus/nats-settings.ts'
 import { DeadLetterOffice } from '../durable/dead-letter-office.ts'
 import { actorRows, showActors } from './actor-rows.ts'
 import { askAdmin } from './admin-source.ts'
@@ -12,6 +14,7 @@ import { deadLetterRow, showDeadLetter, showDeadLetters } from './dead-letters.t
 import { edgeRows, showEdges } from './edge-rows.ts'
 import { askFleet, type FleetAnswer } from './fleet.ts'
 import { nodeRows, showNodes } from './node-rows.ts'
+import { readStreams, showStreams } from './stream-rows.ts'
 import type { ViewQuestion } from './view-messages.ts'
 
 /** What a subcommand gets from the process. */
@@ -58,7 +61,7 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
     .action((pipeline: string | undefined, options: FleetOptions & { limit: number }) =>
       withFleet(environment, options, { view: 'actors', limit: options.limit, pipeline }, ({ answers }) => {
         const rows = actorRows(answers)
-        out(options.json ? json(rows) : showActors(rows))
+        out(options.json ? json(rows) : showActors(rows, pipeline))
       }),
     )
 
@@ -74,20 +77,31 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
       }),
     )
 
+  ofNats(root.command('streams'))
+    .description(
+      "what waits in streams, of pipelines with delivery 'at-least-once', and whether anybody takes it",
+    )
+    .action((options: NatsOptions) =>
+      withBus(environment, options.nats, async bus => {
+        const rows = await readStreams(bus, options.cluster, wallMs())
+        out(options.json ? json(rows) : showStreams(rows))
+      }),
+    )
+
   const letters = quiet(root.command('dead-letters')).description(
     "events that a pipeline with delivery 'at-least-once' has given up",
   )
-  ofOffice(letters.command('list'))
+  ofNats(letters.command('list'))
     .description('the newest first')
     .argument('[pipeline]', 'only those of this pipeline')
     .addOption(limit('dead letters to list', 100))
     .action((pipeline: string | undefined, options: NatsOptions & { limit: number }) =>
       withOffice(environment, options, async office => {
         const found = await office.list(options.limit, pipeline)
-        out(options.json ? json(found.map(deadLetterRow)) : showDeadLetters(found))
+        out(options.json ? json(found.map(deadLetterRow)) : showDeadLetters(found, pipeline))
       }),
     )
-  ofOffice(letters.command('show'))
+  ofNats(letters.command('show'))
     .description('all of one: the message, and why it was given up')
     .argument('<number>', 'its number in the list', sequence)
     .action((number: number, options: NatsOptions) =>
@@ -97,7 +111,7 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
         out(options.json ? json(deadLetterRow(letter)) : showDeadLetter(letter))
       }),
     )
-  ofOffice(letters.command('replay'))
+  ofNats(letters.command('replay'))
     .description('gives them to their pipelines again, as new events')
     .argument('<number...>', 'their numbers in the list', sequences)
     .action((numbers: number[], options: NatsOptions) =>
@@ -109,7 +123,7 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
         }
       }),
     )
-  ofOffice(letters.command('delete'))
+  ofNats(letters.command('delete'))
     .description('forgets them')
     .argument('<number...>', 'their numbers in the list', sequences)
     .action((numbers: number[], options: NatsOptions) =>
@@ -136,10 +150,16 @@ const quiet = (command: Command): Command =>
     .configureOutput({ writeErr: () => {}, outputError: () => {} })
     .exitOverride()
 
+/** As the node itself takes it: a name that no cluster can have is a slip of the pen, and not a cluster that is away. */
+function clusterName(text: string): string {
+  if (isName(text)) return text
+  throw new InvalidArgumentError("It wants a name of up to 64 letters, digits, '-' and '_'.")
+}
+
 const natsOption = (): Option =>
   new Option('--nats <url,...>', 'servers of NATS in the middle of the cluster')
 
-const ofOffice = (command: Command): Command =>
+const ofNats = (command: Command): Command =>
   common(quiet(command).addOption(natsOption().makeOptionMandatory()))
 
 const ofFleet = (command: Command): Command =>
@@ -155,7 +175,7 @@ const ofFleet = (command: Command): Command =>
 
 const common = (command: Command): Command =>
   command
-    .addOption(new Option('--cluster <name>', 'which cluster').default('sluice'))
+    .addOption(new Option('--cluster <name>', 'which cluster').default('sluice').argParser(clusterName))
     .option('--json', 'print JSON instead of a table')
     .addOption(
       new Option('--timeout <seconds>', 'how long nodes may take to answer')
@@ -192,11 +212,19 @@ async function withBus<R>(
   nats: string,
   work: (bus: Bus) => Promise<R>,
 ): Promise<R> {
-  const bus = await connectNats({ settings: natsSettings(nats, variables), name: 'sluice-view', log: noLog })
+  const bus = await connectNats({ settings: settingsOf(nats, variables), name: 'sluice-view', log: noLog })
   try {
     return await work(bus)
   } finally {
     await bus.close()
+  }
+}
+
+function settingsOf(nats: string, variables: ViewEnvironment['variables']): NatsSettings {
+  try {
+    return natsSettings(nats, variables)
+  } catch (error) {
+    throw new WrongCommand(`--nats: ${TrafficError.from(error).message}`)
   }
 }
 
@@ -210,7 +238,10 @@ async function withFleet(
   if (admin !== undefined) fleet = await askAdmin(admin, question, timeout)
   else if (nats !== undefined)
     fleet = await withBus(environment, nats, bus => askFleet(bus, cluster, question, timeout))
-  else throw new NobodyToAsk()
+  else
+    throw new WrongCommand(
+      'It wants to know whom to ask: --nats=nats://127.0.0.1:4222 for all nodes, or --admin=9000 for one.',
+    )
   show(fleet)
   const { silent } = fleet
   if (silent.length === 0) return
@@ -226,11 +257,5 @@ const withOffice = (
   work: (office: DeadLetterOffice) => Promise<void>,
 ): Promise<void> => withBus(environment, nats, bus => work(new DeadLetterOffice(bus, cluster)))
 
-/** The command line does not say whom to ask. */
-export class NobodyToAsk extends Error {
-  constructor() {
-    super(
-      'It wants to know whom to ask: --nats=nats://127.0.0.1:4222 for all nodes, or --admin=9000 for one.',
-    )
-  }
-}
+/** The command line does not say what can be done. */
+export class WrongCommand extends Error {}

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { headOf } from '../../actors/kernel/wire.ts'
 import { continued } from '../../runtime/printable.ts'
 import type { DeadEvent, KeptDeadEvent } from '../durable/dead-letter-office.ts'
-import { table } from './table.ts'
+import { short, table } from './table.ts'
 
 /** A dead letter as `--json` gives it: bytes are text where they are UTF-8, else base64. */
 export interface ShownDeadLetter extends Omit<DeadEvent, 'wire'> {
@@ -29,9 +29,10 @@ function bodyOf(body: Uint8Array | null): Pick<ShownDeadLetter, 'body' | 'bodyBa
   }
 }
 
-export const showDeadLetters = (letters: readonly KeptDeadEvent[]): string =>
+/** @param pipeline the one that was asked for; undefined: all */
+export const showDeadLetters = (letters: readonly KeptDeadEvent[], pipeline?: string): string =>
   letters.length === 0
-    ? 'There are no dead letters.\n'
+    ? `There are no dead letters${pipeline === undefined ? '' : ` of a pipeline '${pipeline}'`}.\n`
     : table<KeptDeadEvent>(
         [
           { title: 'NUMBER', value: ({ sequence }) => sequence },
@@ -74,5 +75,3 @@ export function showDeadLetter(letter: KeptDeadEvent): string {
   else if (bodyBase64 !== undefined) lines.push('', `(base64) ${bodyBase64}`)
   return `${lines.join('\n')}\n`
 }
-
-const short = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text)

@@ -15,6 +15,9 @@ export interface FleetAnswer {
   readonly silent: readonly string[]
 }
 
+/** How long those are waited for that are no members, and whom nobody misses: who comes, was cut off, or was displaced. */
+const strangersMs = 100
+
 /** Asks all nodes, and waits until all that are members have answered, at most for `timeoutMs`. */
 export async function askFleet(
   bus: Bus,
@@ -27,17 +30,20 @@ export async function askFleet(
   const answers: ViewAnswer[] = []
   const inbox = `_INBOX.${randomUUID().replaceAll('-', '')}`
   const { promise: done, resolve } = Promise.withResolvers<void>()
-  const cancel = after(timeoutMs, resolve)
+  const cancels = [after(timeoutMs, resolve)]
+  const complete = (): void => void cancels.push(after(strangersMs, resolve))
   const subscription = bus.subscribe(inbox, ({ payload }) => {
     const answer = readAnswer(payload)
     if (answer === undefined) return
     answers.push(answer)
-    missing.delete(answer.node)
-    if (missing.size === 0) resolve()
+    // One that has lost its name to another does not answer for that.
+    if (answer.incarnation !== null) missing.delete(answer.node)
+    if (missing.size === 0) complete()
   })
   bus.publish(viewSubject(cluster), Buffer.from(JSON.stringify(question)), { reply: inbox })
-  if (missing.size > 0) await done
-  cancel()
+  if (missing.size === 0) complete()
+  await done
+  for (const cancel of cancels) cancel()
   subscription.unsubscribe()
   return {
     members,

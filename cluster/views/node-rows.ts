@@ -15,9 +15,11 @@ export interface NodeRow {
   readonly summary: NodeSummary | undefined
 }
 
-export function nodeRows({ members, answers, silent }: FleetAnswer): NodeRow[] {
+export function nodeRows({ members, answers: all, silent }: FleetAnswer): NodeRow[] {
+  const answers = all.filter(({ incarnation }) => incarnation !== null)
+  const displaced = all.filter(({ incarnation }) => incarnation === null)
   const names = new Set([...members.map(({ name }) => name), ...answers.map(({ node }) => node)])
-  return [...names].sort().map(node => {
+  const rows = [...names].map((node): NodeRow => {
     const member: Member | undefined = members.find(({ name }) => name === node)
     const summary = answers.find(answer => answer.node === node)?.summary
     return {
@@ -30,11 +32,24 @@ export function nodeRows({ members, answers, silent }: FleetAnswer): NodeRow[] {
       summary,
     }
   })
+  // They run on beside the one that has their name now, until somebody gives them another.
+  const others = displaced.map(
+    ({ node, summary }): NodeRow => ({
+      node,
+      state: `${summary?.stage}, displaced`,
+      roles: undefined,
+      pipelines: [],
+      incarnation: undefined,
+      wires: [],
+      summary,
+    }),
+  )
+  return [...rows, ...others].sort((a, b) => (a.node < b.node ? -1 : a.node > b.node ? 1 : 0))
 }
 
 /**
  * What the cluster knows comes first: a node that drains gets no more keys whatever it says of itself. One that answers and is
- * no member is just coming, has lost the cluster, or was displaced by another of its name.
+ * no member is just coming, or has lost the cluster.
  */
 function stateOf(member: Member | undefined, summary: NodeSummary | undefined): string {
   if (member === undefined) return `${summary?.stage}, not in`
@@ -46,7 +61,10 @@ export const showNodes = (rows: readonly NodeRow[]): string =>
     [
       { title: 'NODE', value: ({ node }) => node },
       { title: 'STATE', value: ({ state }) => state },
-      { title: 'ROLES', value: ({ roles }) => roles?.join(',') ?? '(all)' },
+      {
+        title: 'ROLES',
+        value: ({ roles, incarnation }) => roles?.join(',') ?? (incarnation ? '(all)' : '-'),
+      },
       { title: 'HOSTS', value: ({ pipelines }) => pipelines.join(',') || '-' },
       {
         title: 'THREADS',

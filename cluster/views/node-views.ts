@@ -12,6 +12,8 @@ export interface Viewed {
   readonly node: string
   readonly cluster: string
   readonly version: string
+  /** This life of the node; undefined: another node has taken its name. */
+  incarnation(): string | undefined
   status(): Promise<NodeStatus>
   /** Of each thread. */
   actors(limit: number, pipeline: string | undefined): Promise<readonly (ActorList & { thread: number })[]>
@@ -63,7 +65,7 @@ export class NodeViews {
   private async answer({ view, limit, pipeline }: ViewQuestion): Promise<ViewAnswer> {
     const { node, version } = this.viewed
     const most = Math.min(Math.max(0, limit), mostRows)
-    const base = { version: viewVersion, node }
+    const base = { version: viewVersion, node, incarnation: this.viewed.incarnation() ?? null }
     if (view === 'actors') {
       const threads = await this.viewed.actors(most, pipeline)
       const total = threads.reduce((sum, { counts }) => sum + sumOf(counts), 0)

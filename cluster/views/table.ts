@@ -12,7 +12,12 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   const widths = columns.map(({ title }, i) =>
     Math.max(title.length, ...cells.map(line => shown(line[i]).length)),
   )
-  const isNumber = columns.map((_, i) => cells.length > 0 && cells.every(line => typeof line[i] === 'number'))
+  // Where nobody has said a number there may be a dash.
+  const isNumber = columns.map(
+    (_, i) =>
+      cells.some(line => typeof line[i] === 'number') &&
+      cells.every(line => typeof line[i] === 'number' || line[i] === '-'),
+  )
   const line = (values: readonly (string | number | undefined)[]): string =>
     values
       .map((value, i) => {
@@ -28,6 +33,12 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
 /** What comes from keys and names may hold what a terminal would obey. */
 const shown = (value: string | number | undefined): string =>
   printable(String(value ?? '')).replace(/[\n\t]/g, '·')
+
+/** A text that nobody has bounded, so that it does not make its column as wide as itself. */
+export const short = (text: string): string => {
+  const [...chars] = text.slice(0, 200)
+  return text.length > 200 || chars.length > 60 ? `${chars.slice(0, 57).join('')}...` : text
+}
 
 /** A time as a person says it: 45s, 12m, 3h, 2d. */
 export function duration(seconds: number): string {

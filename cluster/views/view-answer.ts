@@ -3,8 +3,9 @@ import { type ViewAnswer, viewVersion } from './view-messages.ts'
 /** Whether what came is an answer: whoever may write to NATS can answer anything, and it is shown as a table. */
 export function isViewAnswer(value: unknown): value is ViewAnswer {
   if (!isObject(value) || value.version !== viewVersion || typeof value.node !== 'string') return false
-  const { summary, actors, edges, omitted } = value
+  const { summary, actors, edges, omitted, incarnation } = value
   return (
+    (incarnation === undefined || incarnation === null || typeof incarnation === 'string') &&
     (summary === undefined || isSummary(summary)) &&
     (actors === undefined || isListOf(actors, isActorList)) &&
     (edges === undefined || isListOf(edges, isLedger)) &&

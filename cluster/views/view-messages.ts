@@ -41,6 +41,8 @@ export interface NodeSummary {
 export interface ViewAnswer {
   readonly version: number
   readonly node: string
+  /** This life of the node; null: another node has taken its name, and it is no member any more. */
+  readonly incarnation?: string | null | undefined
   /** Who is there, as the node that answers sees it. */
   readonly members?: readonly Member[] | undefined
   readonly summary?: NodeSummary | undefined

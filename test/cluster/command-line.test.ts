@@ -30,6 +30,34 @@ test.serial('--version and --help answer on stdout', async t => {
   t.regex(help.stdout, /SIGHUP/)
 })
 
+test.serial('what is longer than a pipe is written whole, however slowly it is read', async t => {
+  const { stdout, status } = spawnSync(
+    'sh',
+    ['-c', `"${process.execPath}" "${launcher}" --help-filters | wc -c`],
+    { encoding: 'utf8' },
+  )
+  t.is(status, 0)
+  t.is(Number(stdout), Buffer.byteLength((await runSluice(t, ['--help-filters'])).stdout))
+  t.true(Number(stdout) > 65_536, 'longer than a pipe')
+})
+
+test.serial('a node that ends waits until its last lines are read', async t => {
+  const script = makeScript(
+    t,
+    `
+    import { sluice } from 'sluice'
+    export default sluice().task().onStart(() => {
+      for (let i = 0; i < 300; i++) console.log(i + 'x'.repeat(1000))
+      sluice.exit(0)
+    }).dummy()`,
+  )
+  const { stdout } = spawnSync('sh', ['-c', `"${process.execPath}" "${launcher}" "${script}" 2>&1 | cat`], {
+    encoding: 'utf8',
+    timeout: 30_000,
+  })
+  t.is(stdout.match(/"\d+x+"/g)?.length, 300, stdout.slice(-300))
+})
+
 for (const [args, message] of [
   [['--thraeds=2'], /Unknown option --thraeds; did you mean --threads\?/],
   [['main.ts', '--verfiy'], /Unknown option --verfiy; did you mean --verify\?/],

@@ -57,6 +57,7 @@ test('alone, and on three nodes: what the guide has one run works, and ends as i
       'nodes',
       'actors',
       'edges',
+      'streams',
       'dead-letters list',
       ...['show', 'replay', 'delete'].map(verb => `dead-letters ${verb}`),
     ],

@@ -450,6 +450,19 @@ class MemoryStreams implements Streams {
     return this.client.call('streams', () => this.streams.get(stream)?.info())
   }
 
+  waiting(stream: string): Promise<ReadonlyMap<string, number> | undefined> {
+    return this.client.call('streams', () => this.streams.get(stream)?.waiting())
+  }
+
+  names(subject: string): Promise<readonly string[]> {
+    return this.client.call('streams', () =>
+      [...this.streams.values()]
+        // As far as the tests ask: the streams' own subjects below the wildcard.
+        .filter(({ options }) => options.subjects.some(each => matches(subject, each)))
+        .map(({ options }) => options.name),
+    )
+  }
+
   get(stream: string, sequence: number): Promise<StoredMessage | undefined> {
     return this.client.call('streams', () => this.streams.get(stream)?.get(sequence))
   }

@@ -45,7 +45,7 @@ export class MemoryStream {
     if (options.retention !== this.options.retention || options.storage !== this.options.storage)
       throw new TrafficError(
         'ClusterError',
-        `stream '${options.name}' cannot change its retention or storage`,
+        `stream '${options.name}' cannot change its retention or storage; delete it when it is empty`,
       )
     this.options = options
   }
@@ -156,6 +156,13 @@ export class MemoryStream {
     }
   }
 
+  waiting(): ReadonlyMap<string, number> {
+    this.sweep()
+    const counts = new Map<string, number>()
+    for (const { subject } of this.kept.values()) counts.set(subject, (counts.get(subject) ?? 0) + 1)
+    return counts
+  }
+
   private sweep(): void {
     const now = wallMs()
     for (const [id, { untilMs }] of this.ids) {
@@ -251,7 +258,8 @@ export class MemoryConsumer {
     )
     const open = [...this.pending.keys(), ...this.again.keys()]
     const through = open.length === 0 ? this.cursor : Math.min(...open) - 1
-    return { name: this.name, waiting: waiting.length, pending: this.pending.size, through }
+    const isTaken = this.takers.length > 0
+    return { name: this.name, waiting: waiting.length, pending: this.pending.size, through, isTaken }
   }
 
   private next(): Given | undefined {

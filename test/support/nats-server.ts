@@ -23,6 +23,8 @@ type Teardown = Pick<ExecutionContext, 'teardown'>
 export interface NatsServerOptions {
   /** More of the server's own configuration: users, TLS, limits. */
   readonly config?: string
+  /** False: a server as it is when nobody has asked for JetStream. */
+  readonly jetStream?: boolean
 }
 
 export class NatsServer {
@@ -70,6 +72,13 @@ export class NatsServer {
         throw new Error(`nats-server: ${failure}\n${await readFile(log, 'utf8').catch(() => '')}`)
       await pause(20)
     }
+  }
+
+  /** Takes other configuration while it runs, as `nats-server --signal reload` does. */
+  async configure(config: string): Promise<void> {
+    const before = await readFile(this.configFile, 'utf8')
+    await writeFile(this.configFile, `${before.slice(0, before.indexOf(configMark))}${configMark}${config}\n`)
+    process.kill(this.pid, 'SIGHUP')
   }
 
   /** As the kernel does when memory is short: nothing is said, nothing is written. */
@@ -120,7 +129,7 @@ export class NatsServer {
 
 /** One server with JetStream, gone when the test is over. */
 export async function startNatsServer(t: Teardown, options: NatsServerOptions = {}): Promise<NatsServer> {
-  const server = await makeServer(await freePorts(1), options.config ?? '')
+  const server = await makeServer(await freePorts(1), options.config ?? '', options.jetStream)
   t.teardown(() => server.remove())
   await server.start()
   return server
@@ -212,14 +221,17 @@ interface JetStreamView {
   }[]
 }
 
-async function makeServer(port: number, config: string): Promise<NatsServer> {
+/** What follows is the test's own. */
+const configMark = '# of the test\n'
+
+async function makeServer(port: number, config: string, jetStream = true): Promise<NatsServer> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-nats-'))
   const file = join(folder, 'server.conf')
   await writeFile(
     file,
     `listen: "127.0.0.1:${port}"
-     jetstream { store_dir: "${folder}/store", max_mem: 256M, max_file: 16G }
-     ${config}\n`,
+     ${jetStream ? `jetstream { store_dir: "${folder}/store", max_mem: 256M, max_file: 16G }` : ''}
+     ${configMark}${config}\n`,
   )
   return new NatsServer(port, folder, file)
 }

@@ -133,7 +133,7 @@ export const ask: FilterDefinition = {
   aliases: [],
   signature: '(pipeline[, options])',
   summary: 'Sends messages to a shared pipeline and puts out its answers',
-  doc: "Sends each message to the actor of its key of a pipeline with placement 'node' or 'cluster', on whichever thread or node that is, and puts out the answers in the order of the messages. There, the message and the end of the stream pass through a pipeline of their own with the actor's variables, and the first message that comes out is the answer. The stream ends with AskTimeout when there is none in time, with what failed there, or with DeadLetter when nobody is there to answer: in HTTP that is a response with the status of the fault. An answer is given at most once; whether the message was processed is not known when none has come.",
+  doc: "Sends each message to the actor of its key of a pipeline with placement 'node' or 'cluster', on whichever thread or node that is, and puts out the answers in the order of the messages. There, the message and the end of the stream pass through a pipeline of their own with the actor's variables, and the first message that comes out is the answer. The stream ends with AskTimeout when there is none in time, with what failed there, with NoResponder when no node hosts the pipeline, with BufferOverflow when question or answer goes to another node and is larger than one message of NATS (1 MiB by default), or with DeadLetter when its actor has gone: in HTTP that is a response with the status of the fault. An answer is given at most once; whether the message was processed is not known when none has come.",
   accepts: 'messages',
   emits: 'messages',
   options,

@@ -1,8 +1,9 @@
 /** ask over real processes: the answer comes from the node that has the key, whichever node and thread is asked. */
 
 import test, { type ExecutionContext } from 'ava'
+import { eventually } from '../../support/eventually.ts'
 import { startNatsServer } from '../../support/nats-server.ts'
-import { makeScript, type SluiceProcess, startSluice } from '../../support/sluice.ts'
+import { makeScript, runSluice, type SluiceProcess, startSluice } from '../../support/sluice.ts'
 
 const script = `
 import { Message, StreamEnd, sluice } from 'sluice'
@@ -43,6 +44,34 @@ async function untilAnswered(port: number, key: string): Promise<string> {
     if (!/^50\d$/.test(answer)) return answer
   }
 }
+
+test('a node that no cluster knows yet answers itself what it can', async t => {
+  // Without JetStream there is a connection and no membership, now or ever: so it is in the moment before a node is in.
+  const server = await startNatsServer(t, { jetStream: false })
+  const alone = startSluice(t, [
+    makeScript(t, script),
+    `--nats=${server.url}`,
+    '--node=alone',
+    '--admin-port=0',
+    '--',
+    'me',
+  ])
+  const admin = /http:\S+/.exec((await alone.line(/^Admin on/)).message)?.[0]
+  const port = await alone.port()
+  // Its thread has a connection, and so nothing to wait for.
+  await eventually(() => /Connected to NATS.*"thread":0/.test(alone.stderr))
+  t.is(await get(port, 'a'), 'me 1')
+  t.is(await get(port, 'a'), 'me 2')
+  await eventually(() =>
+    /Cannot see the nodes.*JetStream is not enabled.*nats-server with -js/.test(alone.stderr),
+  )
+  const ready = await fetch(`${admin}/readyz`)
+  t.is(ready.status, 200)
+  t.regex(await ready.text(), /^ready\nnot in the cluster/)
+  const { code, stderr } = await runSluice(t, ['nodes', `--nats=${server.url}`])
+  t.is(code, 1)
+  t.regex(stderr, /JetStream is not enabled/)
+})
 
 test('a key is answered by one node for all who ask, and by another when that has gone', async t => {
   const server = await startNatsServer(t)

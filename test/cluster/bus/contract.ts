@@ -224,10 +224,32 @@ export function busContract(name: string, open: (t: ExecutionContext) => Promise
     t.is(await streams.get(name, 1), undefined)
   })
 
+  contract('what waits in a stream is told by subject, and streams by what they take', async t => {
+    const { streams } = await open(t)
+    const name = unique('waits')
+    t.is(await streams.waiting(name), undefined)
+    await streams.ensure(stream(name))
+    t.deepEqual(await streams.waiting(name), new Map())
+    for (const [id, subject] of ['a', 'b', 'a'].entries())
+      await streams.publish(`${name}.${subject}`, bytes('x'), { id: `${id}`, deadlineMs: 2_000 })
+    t.deepEqual(
+      await streams.waiting(name),
+      new Map([
+        [`${name}.a`, 2],
+        [`${name}.b`, 1],
+      ]),
+    )
+    t.deepEqual(await streams.names(`${name}.>`), [name])
+    t.deepEqual(await streams.names(`${name}-other.>`), [])
+  })
+
   contract('a subject that no stream keeps has no responder', async t => {
     const { streams } = await open(t)
     const options = { id: '1', deadlineMs: 2_000 }
-    await t.throwsAsync(streams.publish(unique('nowhere'), bytes(''), options), { code: 'NoResponder' })
+    await t.throwsAsync(streams.publish(unique('nowhere'), bytes(''), options), {
+      code: 'NoResponder',
+      message: /no stream/,
+    })
     t.is(await streams.info(unique('nothing')), undefined)
   })
 
@@ -251,7 +273,10 @@ export function busContract(name: string, open: (t: ExecutionContext) => Promise
     await streams.ensure(stream(name, { maxBytes: 5_000 }))
     await streams.ensure(stream(name, { maxBytes: 50_000 }))
     await streams.publish(`${name}.a`, new Uint8Array(20_000), { id: '1', deadlineMs: 2_000 })
-    await t.throwsAsync(streams.ensure(stream(name, { retention: 'limits' })), { code: 'ClusterError' })
+    await t.throwsAsync(streams.ensure(stream(name, { retention: 'limits' })), {
+      code: 'ClusterError',
+      message: /delete it when it is empty/,
+    })
   })
 
   contract('what is acknowledged never comes again, and what is given back does', async t => {

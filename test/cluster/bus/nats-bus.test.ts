@@ -1,5 +1,7 @@
 /** What the bus on NATS does when servers die, stand still, lead no more, or do not let it in. Real servers, real signals. */
 
+import { Kvm } from '@nats-io/kv'
+import { connect } from '@nats-io/transport-node'
 import test, { type ExecutionContext } from 'ava'
 import type { Bus, BusState, Delivery } from '../../../cluster/bus/bus.ts'
 import { connectBus, startNatsCluster, startNatsServer } from '../../support/nats-server.ts'
@@ -218,6 +220,21 @@ test('with three servers, one that stands still is left for another', async t =>
   t.false(ours?.url.endsWith(portOf(bus)))
   t.true(bus.publish('subject', bytes('')))
   t.is(await got.next(), 'subject')
+})
+
+test('a bucket whose entries go by themselves, as another made it, keeps them once it is ours', async t => {
+  const server = await startNatsServer(t)
+  const nats = await connect({ servers: server.url })
+  t.teardown(() => nats.close())
+  // The shortest time that the server takes.
+  const theirs = await new Kvm(nats).create('leases', { ttl: 1_000, history: 5 })
+  const bus = await connectBus(t, server.url)
+  const bucket = await bus.bucket('leases')
+  t.is((await theirs.status()).ttl, 0)
+  t.is((await theirs.status()).history, 5, 'what does no harm stays')
+  await bucket.put('held', bytes('1'))
+  t.is((await bus.bucket('brief', { maxAgeMs: 2_000 })) === undefined, false)
+  t.is((await (await new Kvm(nats).open('brief')).status()).ttl, 2_000)
 })
 
 /** Stores it as those do who may not lose it: again with the same id, until it is known to be there. */

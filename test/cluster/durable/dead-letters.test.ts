@@ -2,8 +2,11 @@
 
 import test from 'ava'
 import { sluice } from '../../../actors/index.ts'
+import { batchVersion, encodeBatch } from '../../../cluster/durable/batch.ts'
 import { DeadLetterOffice } from '../../../cluster/durable/dead-letter-office.ts'
+import { shardSubject, streamOf } from '../../../cluster/durable/names.ts'
 import { Message } from '../../../runtime/event.ts'
+import { type Logger, noLog } from '../../../runtime/log.ts'
 import { eventually } from '../../support/eventually.ts'
 import { connectBus, startNatsServer } from '../../support/nats-server.ts'
 import { Occurrences } from '../../support/occurrences.ts'
@@ -39,6 +42,35 @@ test('a poison message is tried so often, then kept with the reason; those behin
   t.regex(letter?.fault?.message ?? '', /cannot take this/)
   t.deepEqual(letter?.wire?.[0], { name: 'poison' })
   t.is(Buffer.from(letter?.wire?.[1] as Uint8Array).toString(), 'poison')
+})
+
+test('what a newer program stored waits for a host that reads it; what comes behind it is done', async t => {
+  const server = await startNatsServer(t)
+  const seen = new Occurrences<string>()
+  const said = new Occurrences<string>()
+  const script = sluice()
+    .pipeline('log', { ...durable, shards: 1 })
+    .handleMessage(message => seen.add(text(message)))
+  const bus = await connectBus(t, server.url)
+  const log: Logger = { ...noLog, error: (message, fields) => said.add(`${fields?.code} ${message}`) }
+  const node = new DurableNode(bus, script, { log })
+  t.teardown(() => node.stop())
+  node.see(node.member)
+  node.log('before')
+  await seen.next(each => each === 'before')
+  const newer = encodeBatch({ id: 'newer', items: [['', [null, Buffer.from('newer'), null, null]]] })
+  newer[0] = batchVersion + 1
+  await bus.streams.publish(shardSubject(cluster, 'log', 0), newer, { id: 'newer', deadlineMs: 5_000 })
+  t.regex(await said.next(), /^WireVersion .*waits for a newer host: .*version 2, and this program reads 1/)
+  node.log('after')
+  await seen.next(each => each === 'after')
+  await eventually(() => node.edge.inFlight === 0 && node.row.inFlight === 0)
+  t.like(node.row, { accepted: 2, delivered: 2, deadLettered: 0 })
+  t.deepEqual(await new DeadLetterOffice(bus, cluster).list(), [])
+  const stream = streamOf(cluster, 'log')
+  await eventually(async () => (await bus.streams.info(stream))?.messages === 1)
+  const kept = await bus.streams.get(stream, (await bus.streams.info(stream))?.firstSequence as number)
+  t.deepEqual(Buffer.from(kept?.payload as Uint8Array), Buffer.from(newer))
 })
 
 test('a dead letter that is replayed is given again, and is no dead letter any more', async t => {

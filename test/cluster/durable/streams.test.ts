@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { sluice } from '../../../actors/index.ts'
 import { streamOf } from '../../../cluster/durable/names.ts'
 import { Message } from '../../../runtime/event.ts'
+import { type Logger, noLog } from '../../../runtime/log.ts'
 import { eventually } from '../../support/eventually.ts'
 import {
   connectBus,
@@ -90,6 +91,61 @@ test('what comes while nobody hosts the pipeline waits in the stream for who doe
   t.teardown(() => host.stop())
   host.see(host.member)
   t.is(await seen.next(), 'early true')
+})
+
+test('what was sent while the script had more shards is done by hosts that have fewer', async t => {
+  const server = await startNatsServer(t)
+  const edge = new DurableNode(
+    await connectBus(t, server.url),
+    sluice().pipeline('log', { ...durable, shards: 16 }),
+    { name: 'edge' },
+  )
+  t.teardown(() => edge.stop())
+  edge.see(edge.member)
+  const keys = Array.from({ length: 50 }, (_, i) => `k${i}`)
+  const send = async (round: string): Promise<void> => {
+    const before = edge.edge.delivered
+    for (const key of keys) edge.log(`${key} ${round}`, key)
+    await eventually(() => edge.edge.delivered === before + keys.length)
+  }
+  await send('before')
+  const seen = new Set<string>()
+  const script = sluice()
+    .pipeline('log', { ...durable, shards: 4 })
+    .handleMessage(message => void seen.add(text(message)))
+  const host = new DurableNode(await connectBus(t, server.url), script, { name: 'log' })
+  t.teardown(() => host.stop())
+  host.see(host.member)
+  await eventually(() => seen.size === keys.length)
+  // The edge goes on with its script until it is its turn; what it leaves is found when it has gone.
+  await send('between')
+  host.see(host.member, edge.member)
+  await eventually(() => seen.size === 2 * keys.length)
+  const bus = await connectBus(t, server.url)
+  t.true(await eventually(async () => (await bus.streams.info(streamOf(cluster, 'log')))?.messages === 0))
+})
+
+test('a host that takes a pipeline at most once tells what its stream still has', async t => {
+  const server = await startNatsServer(t)
+  const edge = new DurableNode(await connectBus(t, server.url), sluice().pipeline('log', durable), {
+    name: 'edge',
+  })
+  t.teardown(() => edge.stop())
+  edge.see(edge.member)
+  edge.log('early')
+  await eventually(() => edge.edge.delivered === 1)
+  const said = new Occurrences<string>()
+  const log: Logger = { ...noLog, warn: message => said.add(message) }
+  const host = new DurableNode(
+    await connectBus(t, server.url),
+    sluice()
+      .pipeline('log', { placement: 'cluster' })
+      .handleMessage(() => {}),
+    { name: 'log', log },
+  )
+  t.teardown(() => host.stop())
+  host.see(host.member)
+  t.regex(await said.next(), /pipeline 'log' is delivered at most once here, but its stream has 1 batch/)
 })
 
 test('a message larger than the servers take travels in parts, and they go when it is done', async t => {

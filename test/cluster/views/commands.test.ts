@@ -162,6 +162,12 @@ for (const [args, code, complaint] of [
   [['dead-letters'], 2, /list[\s\S]*show[\s\S]*replay[\s\S]*delete/],
   [['dead-letters', 'show', 'x', '--nats=a'], 2, /the number of a dead letter/],
   [['actors', '--limit=-1', '--nats=a'], 2, /a number from 0 on/],
+  [['dead-letters', '--nats=a'], 2, /list[\s\S]*show[\s\S]*replay[\s\S]*delete/],
+  [['dead-letters', 'lst', '--nats=a'], 2, /unknown command 'lst'/],
+  [['nodes', '--nats=a', '--cluster=a.b >'], 2, /a name of up to 64 letters/],
+  [['dead-letters', 'list', '--nats=a', '--cluster=a b'], 2, /a name of up to 64 letters/],
+  [['nodes', '--nats=http://a'], 2, /^--nats: .*begins with http:/],
+  [['nodes', '--nats=nats://a:%zz@b'], 2, /^--nats: .*%XX/],
 ] as const)
   test(`sluice ${args.join(' ')} says what is wrong`, async t => {
     const { code: got, stderr } = await runSluice(t, args)

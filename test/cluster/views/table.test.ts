@@ -3,8 +3,9 @@
 import test from 'ava'
 import type { LedgerRow } from '../../../actors/host.ts'
 import { missingOf, sumLedgers } from '../../../actors/kernel/ledger-sum.ts'
+import { showActors } from '../../../cluster/views/actor-rows.ts'
 import { edgeRows, showEdges } from '../../../cluster/views/edge-rows.ts'
-import { duration, table } from '../../../cluster/views/table.ts'
+import { duration, short, table } from '../../../cluster/views/table.ts'
 
 const row = (more: Partial<LedgerRow>): LedgerRow => ({
   kind: 'fork',
@@ -32,6 +33,26 @@ test('columns are as wide as what is in them, numbers stand to the right, and no
     ],
   )
   t.is(text, 'NAME       N  NOTE\na          5\nlonger  1234\n')
+})
+
+test('a dash among numbers leaves them to the right', t => {
+  const columns = [{ title: 'SESSIONS', value: (n: number | '-') => n }]
+  t.is(table<number | '-'>(columns, [5, '-']), 'SESSIONS\n       5\n       -\n')
+})
+
+test('a key of any length leaves the table readable', t => {
+  t.is(short('tea'), 'tea')
+  t.is(short('k'.repeat(60)), 'k'.repeat(60))
+  t.is(short('🦊'.repeat(61)), `${'🦊'.repeat(57)}...`)
+  t.is(short('k'.repeat(100_000)).length, 60)
+  const actor = { pipeline: 'log', placement: 'cluster', key: 'k'.repeat(7000), state: 'running', waiting: 0 }
+  const place = { node: 'a', thread: 0 }
+  const text = showActors({
+    counts: [{ ...place, pipeline: 'log', count: 1 }],
+    actors: [{ ...actor, ...place } as never],
+    omitted: 0,
+  })
+  t.true(text.split('\n').every(line => line.length < 150))
 })
 
 test('what a terminal would obey is not printed', t => {
