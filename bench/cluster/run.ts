@@ -298,10 +298,13 @@ const verdict = (
 })
 
 /** Messages take several ways through several processes: what is compiled for them is later than what a proxy does alone. */
-const warmUpSeconds = 6
+const warmUpSeconds = 10
 
 /** Between the requests of a connection: see `thinkTime`. */
-const thinkMs = 4
+const thinkMs = 2
+
+/** Collections of the heap, and what servers do once a second, are in each round. */
+const roundSeconds = 2
 
 /** What the proxies of the second table do. */
 const forks = [
@@ -333,11 +336,11 @@ async function measureForks({ rounds, seconds, connections, origin, progress }: 
   const busy = new Map<string, number[]>()
   let errors = 0
   // A difference of some microseconds wants more rounds than a ratio.
-  for (let round = 0; round <= 3 * rounds; round++)
+  for (let round = 0; round <= 2 * rounds; round++)
     for (const { kind, edge } of rotate(proxies, round)) {
       progress(`cluster: proxy with fork ${kind}, round ${round}`)
       const before = usage(edge.server.pid).cpuUs
-      const wanted = round === 0 ? Math.max(seconds, warmUpSeconds) : seconds
+      const wanted = round === 0 ? Math.max(seconds, warmUpSeconds) : Math.max(seconds, roundSeconds)
       const result = await runWrk({ port: edge.port, path: '/', seconds: wanted, connections, luaFile })
       const used = usage(edge.server.pid).cpuUs - before
       errors += result.errors

@@ -21,8 +21,11 @@ export interface Large {
   readonly headers?: Uint8Array
 }
 
-/** The client copies what it sends once more, into memory that it fills with zeros first. For less than this that is cheaper. */
-const largeBytes = 64 * 1024
+/**
+ * The client copies what it sends once more, into memory that it fills with zeros first. For less than this that is cheaper. Batches of
+ * durable events are some 25 KiB each: copied, they cost a thread two collections of its whole heap a second (2026-11).
+ */
+const largeBytes = 8 * 1024
 
 const lineEnd = Buffer.from('\r\n')
 
