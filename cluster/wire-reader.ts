@@ -2,8 +2,9 @@
 
 import { Buffer } from 'node:buffer'
 import { Packr } from 'msgpackr'
+import { packing } from '../runtime/pool/frame.ts'
 
-const packr = new Packr({ useRecords: true, moreTypes: false, encodeUndefinedAsNil: false })
+const packr = new Packr(packing)
 
 /** Node's own decoder, which `toString` reaches over several checks; the types leave it out. */
 interface UTF8Source {

@@ -3,6 +3,7 @@
 import { Buffer } from 'node:buffer'
 import { Packr } from 'msgpackr'
 import type { WireMessage } from '../actors/kernel/wire.ts'
+import { packing } from '../runtime/pool/frame.ts'
 
 /** Memory for what is written is taken in such pieces: some frames are in one. */
 const pieceBytes = 512 * 1024
@@ -25,7 +26,7 @@ interface UTF8Sink {
  * What is written is in memory that nobody uses again, since the bus may send it later.
  */
 export class WireWriter {
-  private readonly packr = new Packr({ useRecords: true, moreTypes: false, encodeUndefinedAsNil: false })
+  private readonly packr = new Packr(packing)
   private buffer = Buffer.allocUnsafeSlow(pieceBytes)
   private start = 0
   private at = 0

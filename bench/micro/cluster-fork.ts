@@ -11,14 +11,14 @@
 
 import { Buffer } from 'node:buffer'
 import { sluice } from '../../actors/index.ts'
-import { ThreadHost } from '../../actors/thread-host.ts'
 import type { Bus } from '../../cluster/bus/bus.ts'
 import { ClusterThread } from '../../cluster/cluster-thread.ts'
 import { decodeFrame, encodeFrame, FrameKind } from '../../cluster/delivery/frame.ts'
 import { DurableStreams } from '../../cluster/durable/durable-streams.ts'
 import { wireVersions } from '../../cluster/membership/member.ts'
 import { noLog } from '../../runtime/log.ts'
-import { type MemoryConnection, MemoryTransport } from '../harness/memory-transport.ts'
+import { startMemoryHost } from '../harness/memory-host.ts'
+import type { MemoryConnection } from '../harness/memory-transport.ts'
 import { installPromptClock } from '../harness/prompt-clock.ts'
 
 /** Counts what it is given, and answers with credit for all that was sent when it is asked to. */
@@ -186,18 +186,7 @@ async function start(each: Case): Promise<Running> {
   const place = { cluster: 'bench', node: 'edge-1', thread: 0, life: 1, log: noLog }
   const durable = new DurableStreams({ ...place, bus: asBus })
   const cluster = new ClusterThread({ ...place, bus: asBus, tell() {} }, durable)
-  const transport = new MemoryTransport()
-  const host = new ThreadHost({
-    thread: 0,
-    threads: 1,
-    transport,
-    acquireSocket: async (_address, port) => ({ port }),
-    mesh: undefined,
-    cluster,
-    roles: ['edge'],
-    log: noLog,
-  })
-  await host.start(each.script)
+  const transport = await startMemoryHost(each.script, { cluster, roles: ['edge'] })
   const logger = { name: 'log-1', incarnation: 'abcdefghij', wires: wireVersions, pipelines: ['log'] }
   cluster.hear({ kind: 'cluster-members', members: [{ ...logger, threads: [1], state: 'serving' }] })
   const pairs: Running['pairs'] = []

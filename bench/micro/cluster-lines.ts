@@ -8,13 +8,12 @@
 
 import { Buffer } from 'node:buffer'
 import { Message, sluice } from '../../actors/index.ts'
-import { ThreadHost } from '../../actors/thread-host.ts'
 import type { Bus } from '../../cluster/bus/bus.ts'
 import { ClusterThread } from '../../cluster/cluster-thread.ts'
 import { threadSubject } from '../../cluster/delivery/subjects.ts'
 import { wireVersions } from '../../cluster/membership/member.ts'
 import { noLog } from '../../runtime/log.ts'
-import { MemoryTransport } from '../harness/memory-transport.ts'
+import { startMemoryHost } from '../harness/memory-host.ts'
 import { installPromptClock } from '../harness/prompt-clock.ts'
 
 /** Hands over what is published when it is asked to. */
@@ -73,18 +72,7 @@ const members = [
 async function startNode(name: string, role: string, script: unknown) {
   const place = { cluster: 'bench', node: name, thread: 0, life: 1, log: noLog }
   const cluster = new ClusterThread({ ...place, bus: bus as unknown as Bus, tell() {} })
-  const transport = new MemoryTransport()
-  const host = new ThreadHost({
-    thread: 0,
-    threads: 1,
-    transport,
-    acquireSocket: async (_address, port) => ({ port }),
-    mesh: undefined,
-    cluster,
-    roles: [role],
-    log: noLog,
-  })
-  await host.start(script)
+  const transport = await startMemoryHost(script, { cluster, roles: [role] })
   const incarnation = members.find(member => member.name === name)?.incarnation
   cluster.hear({ kind: 'cluster-self', incarnation })
   cluster.hear({ kind: 'cluster-lease', untilMs: Number.POSITIVE_INFINITY })

@@ -5,11 +5,9 @@
 
 import { Buffer } from 'node:buffer'
 import { sluice } from '../../actors/index.ts'
-import { ThreadHost } from '../../actors/thread-host.ts'
-import { noLog } from '../../runtime/log.ts'
-import { type MemoryConnection, MemoryTransport } from '../harness/memory-transport.ts'
+import { startMemoryHost } from '../harness/memory-host.ts'
+import type { MemoryConnection } from '../harness/memory-transport.ts'
 
-const transport = new MemoryTransport()
 const request = Buffer.from(
   'GET /catalog/items?page=2 HTTP/1.1\r\nHost: shop.example:8000\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n',
 )
@@ -17,15 +15,7 @@ const response = Buffer.from(
   `HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Sat, 21 Nov 2026 08:00:00 GMT\r\nContent-Type: text/plain\r\nContent-Length: 128\r\nConnection: keep-alive\r\n\r\n${'x'.repeat(128)}`,
 )
 
-const host = new ThreadHost({
-  thread: 0,
-  threads: 1,
-  transport,
-  acquireSocket: async (_address, port) => ({ port }),
-  mesh: undefined,
-  log: noLog,
-})
-await host.start(
+const transport = await startMemoryHost(
   sluice()
     .listen(8000)
     .demuxHTTP()

@@ -8,10 +8,10 @@
 import { Buffer } from 'node:buffer'
 import { sluice } from '../../actors/index.ts'
 import type { Sink, Sinks } from '../../actors/sink.ts'
-import { ThreadHost } from '../../actors/thread-host.ts'
 import { CompanionSinks } from '../../observability/sinks/companion/companion-sinks.ts'
 import { noLog } from '../../runtime/log.ts'
-import { type MemoryConnection, MemoryTransport } from '../harness/memory-transport.ts'
+import { startMemoryHost } from '../harness/memory-host.ts'
+import type { MemoryConnection } from '../harness/memory-transport.ts'
 
 let documents = 0
 let bytes = 0
@@ -100,17 +100,8 @@ interface Running {
 
 const running: Running[] = []
 for (const [name, script] of Object.entries(cases)) {
-  const transport = new MemoryTransport()
-  const host = new ThreadHost({
-    thread: 0,
-    threads: 1,
-    transport,
-    acquireSocket: async (_address, port) => ({ port }),
-    mesh: undefined,
-    log: noLog,
-    sinks: name.endsWith('companion') ? companion : inMemory,
-  })
-  await host.start(script)
+  const sinks = name.endsWith('companion') ? companion : inMemory
+  const transport = await startMemoryHost(script, { sinks })
   const pairs: Running['pairs'] = []
   for (let i = 0; i < 64; i++) pairs.push(await transport.pair(requests[i] as Buffer))
   pairs.forEach(({ upstream }, i) => {

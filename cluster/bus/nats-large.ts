@@ -29,7 +29,8 @@ const largeBytes = 8 * 1024
 
 const lineEnd = Buffer.from('\r\n')
 
-const isPlain = (token: string): boolean => /^[!-~]+$/.test(token)
+/** What stands in a line of the protocol as it is. */
+export const isPlain = (token: string): boolean => /^[!-~]+$/.test(token)
 
 /**
  * Publishes as the client would, but what is large goes from where it is. What the client takes for a copy V8 clears away by

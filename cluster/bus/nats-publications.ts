@@ -8,7 +8,7 @@ import { TrafficError } from '../../runtime/errors.ts'
 import type { Stored, StreamPublishOptions } from './bus.ts'
 import { busError, notConnected } from './nats-errors.ts'
 import type { NatsParts } from './nats-feed.ts'
-import { sendLarge } from './nats-large.ts'
+import { isPlain, sendLarge } from './nats-large.ts'
 import { natsHeaders } from './nats-message.ts'
 
 /** One that has no answer yet. */
@@ -137,8 +137,7 @@ function storedOf({ data, headers }: Msg, subject: string): Stored {
 
 /** Ids of our own are plain; what somebody else's name is part of is checked by the client. */
 function headersOf({ id, headers }: StreamPublishOptions): PlainHeaders | MsgHdrs {
-  if (headers === undefined && /^[!-~]+$/.test(id))
-    return new PlainHeaders(`NATS/1.0\r\n${messageId}: ${id}\r\n\r\n`)
+  if (headers === undefined && isPlain(id)) return new PlainHeaders(`NATS/1.0\r\n${messageId}: ${id}\r\n\r\n`)
   const all = natsHeaders(headers ?? {})
   all.set(messageId, id)
   return all

@@ -4,6 +4,7 @@ import { Packr, RESERVE_START_SPACE } from 'msgpackr'
 import type { WireMessage } from '../../actors/kernel/wire.ts'
 import { isWireMessage } from '../../actors/kernel/wire-check.ts'
 import { TrafficError } from '../../runtime/errors.ts'
+import { packing } from '../../runtime/pool/frame.ts'
 import { readPacked } from '../wire-reader.ts'
 import { WireWriter } from '../wire-writer.ts'
 
@@ -65,7 +66,7 @@ export type ByeFrame = readonly [kind: typeof FrameKind.bye, sender: string, flo
 
 export type Frame = MessagesFrame | PartFrame | CreditFrame | ByeFrame
 
-const packr = new Packr({ useRecords: true, moreTypes: false, encodeUndefinedAsNil: false })
+const packr = new Packr(packing)
 
 /**
  * In memory that nobody uses again, since the bus may write it later: the packer goes on behind it, and takes new memory

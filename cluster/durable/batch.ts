@@ -4,6 +4,7 @@ import { Packr } from 'msgpackr'
 import type { WireMessage } from '../../actors/kernel/wire.ts'
 import { isWireMessage } from '../../actors/kernel/wire-check.ts'
 import { TrafficError } from '../../runtime/errors.ts'
+import { packing } from '../../runtime/pool/frame.ts'
 import { readPacked } from '../wire-reader.ts'
 import { WireWriter } from '../wire-writer.ts'
 
@@ -28,7 +29,7 @@ export interface Batch {
  */
 export const batchVersion = 1
 
-const packr = new Packr({ useRecords: true, moreTypes: false, encodeUndefinedAsNil: false })
+const packr = new Packr(packing)
 
 /** Plain data behind the version. */
 export function encode(value: unknown): Uint8Array {

@@ -16,7 +16,7 @@ import { type Entry, type Readiness, ShardSender, type ShardSenderOptions } from
 const windowBytes = 8 * 1024 * 1024
 
 /**
- * How long events are gathered. A publication costs the sender some 100 us of CPU with all that follows it, and the server
+ * How long events are gathered. A publication costs the sender 40 us of CPU with its answer, or 8 among sixteen, and the server
  * half a millisecond, however much is in it: with 16 shards and 20,000 events a second, 75 ms are 90 events in each. What
  * a request costs on its way into a full batch is 0.6 us (`bench/micro/cluster-fork.ts`, 2026-11).
  */

@@ -1,4 +1,4 @@
-import { bare } from './optional-space.ts'
+import { trimmed } from '../optional-space.ts'
 import type { TraceContext } from './trace-context.ts'
 
 /** What W3C Baggage §3.3.2 asks everybody to carry: so many members, and so many bytes of them and the commas between. */
@@ -19,10 +19,10 @@ export function parseBaggage(text: string): string {
   let baggage = ''
   let members = 0
   for (const part of text.split(',')) {
-    const trimmed = bare(part)
+    const own = trimmed(part)
     // Longer ones have no room anyhow, and need not be looked at.
-    if (trimmed.length > most.bytes || !member.test(trimmed)) continue
-    const longer = baggage === '' ? trimmed : `${baggage},${trimmed}`
+    if (own.length > most.bytes || !member.test(own)) continue
+    const longer = baggage === '' ? own : `${baggage},${own}`
     if (longer.length > most.bytes) continue
     baggage = longer
     if (++members === most.members) break

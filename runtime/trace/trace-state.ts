@@ -1,4 +1,4 @@
-import { bare } from './optional-space.ts'
+import { trimmed } from '../optional-space.ts'
 
 const maxMembers = 32
 
@@ -11,7 +11,7 @@ export function parseTraceState(text: string): string {
   const members: string[] = []
   const seen = new Set<string>()
   for (const part of text.split(',')) {
-    const member = bare(part)
+    const member = trimmed(part)
     if (member === '') continue
     const equals = member.indexOf('=')
     const name = member.slice(0, Math.max(equals, 0))

@@ -1,4 +1,4 @@
-// Hot path: the bytes of each document is put together here, as JSON from the start. No objects on the way.
+// Hot path: the bytes of each document are put together here, as JSON from the start. No objects on the way.
 
 import { Buffer } from 'node:buffer'
 import { hostname } from 'node:os'

@@ -1,6 +1,7 @@
 // Hot path: no closures, no regular expressions, no throws. `parseFields` runs once per message in routing scripts.
 
 import { Buffer } from 'node:buffer'
+import { isSpace, trimmed } from '../../optional-space.ts'
 
 /**
  * Fields by lower-case name. Repeated fields are joined, but `set-cookie` is a list when repeated.
@@ -96,8 +97,6 @@ export function lowerNameOf(spelling: string): string {
   return names.get(spelling) ?? learnName(spelling)
 }
 
-export const isSpace = (code: number): boolean => code === 0x20 || code === 0x09
-
 /** One more field; one of the same name is joined with it. */
 export function addField(headers: Headers, name: string, value: string): void {
   const present = headers[name]
@@ -177,12 +176,6 @@ export function findField(raw: string, from: number, name: string): string | und
     found = found === undefined ? value : `${found}${name === 'cookie' ? '; ' : ', '}${value}`
   }
   return found
-}
-
-export function trimmed(raw: string, start: number, end: number): string {
-  while (start < end && isSpace(raw.charCodeAt(start))) start++
-  while (end > start && isSpace(raw.charCodeAt(end - 1))) end--
-  return raw.slice(start, end)
 }
 
 /** The same head without the fields of these lower-case names. */

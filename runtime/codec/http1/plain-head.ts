@@ -1,7 +1,8 @@
 // Hot path: `plainLines` and `parsePlainHead` run once per message that goes to another thread or node, and comes from there.
 
+import { isSpace, trimmed } from '../../optional-space.ts'
 import { tokenBytes } from './bytes.ts'
-import { addField, Headers, isSpace, lowerNameOf, trimmed } from './fields.ts'
+import { addField, Headers, lowerNameOf } from './fields.ts'
 import { RequestHead, type ResponseHead } from './head.ts'
 
 /** A head as plain data: what `toJSON` of the decoded one gives. */
