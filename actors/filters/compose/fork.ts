@@ -95,11 +95,16 @@ export class Branch implements Source, EventPort {
   }
 
   copy(event: Event): void {
+    this.take(cloneEvent(event))
+  }
+
+  /** As `copy`, with an event that is nobody else's. */
+  take(event: Event): void {
     const { edge } = this.plan
     edge.accepted++
     if (this.inputEnded || (this.isBroken && !this.mend(event))) edge.drop('overflow')
     else if (this.pipeline === null && this.plan.open >= this.plan.settings.maxBranches) edge.drop('branches')
-    else if (this.pauses === 0 && this.waiting.length === 0) this.give(cloneEvent(event))
+    else if (this.pauses === 0 && this.waiting.length === 0) this.give(event)
     else this.wait(event)
   }
 
@@ -131,9 +136,8 @@ export class Branch implements Source, EventPort {
       )
       return
     }
-    const copy = cloneEvent(event)
-    if (copy.kind === Kind.data) copy.keep()
-    this.waiting.push(copy)
+    if (event.kind === Kind.data) event.keep()
+    this.waiting.push(event)
     this.waitingBytes += bytes
     edge.inFlight++
   }

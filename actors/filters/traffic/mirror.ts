@@ -1,7 +1,8 @@
 import { monotonicMs } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
-import type { Event, MessageStart } from '../../../runtime/event.ts'
+import { cloneEvent, type Event, type MessageStart } from '../../../runtime/event.ts'
 import { show } from '../../../runtime/options.ts'
+import { type Flushable, turn } from '../../../runtime/turn.ts'
 import { type Context, cloneContext } from '../../context.ts'
 import { type EventPort, Filter, type FilterLayout } from '../../filter.ts'
 import type { PipelineLayout } from '../../pipeline.ts'
@@ -55,10 +56,16 @@ class Reach {
   }
 }
 
-/** Gives copies of requests to branches, as `fork` does: each one a pipeline of muxHTTP and connect. */
-class Mirror extends Filter {
+/**
+ * Gives copies of requests to branches, as `fork` does: each one a pipeline of muxHTTP and connect. They are given at the
+ * end of the turn, behind the writes of the traffic itself: to send a copy takes some ten microseconds, and the request
+ * that is copied does not wait for them.
+ */
+class Mirror extends Filter implements Flushable {
   private readonly plan: Plan
   private branch: Branch | null = null
+  /** Copies of this turn. */
+  private readonly copies: Event[] = []
   private comparison: Comparison | null = null
   private tail: MirrorTail | null = null
 
@@ -69,8 +76,22 @@ class Mirror extends Filter {
 
   process(event: Event): void {
     if (event.kind === 1) this.begin(event)
-    this.branch?.copy(event)
+    if (this.branch === null) {
+      this.next.process(event)
+      return
+    }
+    // Copied at once, as filters behind may change it.
+    this.copies.push(cloneEvent(event))
     this.next.process(event)
+    if (this.copies.length === 1) turn.defer(this)
+  }
+
+  /** End of the turn: the traffic has been written, and what was borrowed is still there. */
+  flush(): void {
+    const { branch, copies } = this
+    if (branch === null) return
+    for (const copy of copies) branch.take(copy)
+    copies.length = 0
   }
 
   private begin(start: MessageStart): void {
@@ -110,6 +131,7 @@ class Mirror extends Filter {
   }
 
   private leave(): void {
+    this.flush()
     this.branch?.leave()
     this.branch = null
     this.comparison = null

@@ -95,6 +95,42 @@ test('a share is mirrored, all requests of a key or none', async t => {
   t.deepEqual(seen.sort(), [...expected, ...expected].sort())
 })
 
+test('a copy is sent behind its request, and is what came in whatever the traffic makes of it', async t => {
+  const primary = await recording(t)
+  const shadow = await recording(t)
+  const order: string[] = []
+  const proxy = await serve(
+    t,
+    sluice()
+      .listen('127.0.0.1:0')
+      .demuxHTTP()
+      .to($ =>
+        $.mirror(() => {
+          order.push('copy')
+          return to(shadow)
+        })
+          .handleMessageStart(({ head }) => {
+            order.push('request')
+            head.path = '/changed'
+          })
+          .muxHTTP()
+          .to($ => $.connect(to(primary))),
+      ),
+  )
+  const client = await proxy.client()
+  // Two in one write: both are begun in one turn, and the second one waits for the answer of the first.
+  client.write(`${ask('/one')}${ask('/two')}`)
+  await client.response()
+  await client.response()
+  client.destroy()
+  await finish(proxy)
+  const paths = ({ requests }: typeof shadow): (string | undefined)[] =>
+    requests.seen.map(({ startLine }) => startLine.split(' ')[1])
+  t.deepEqual(paths(primary), ['/changed', '/changed'])
+  t.deepEqual(paths(shadow).sort(), ['/one', '/two'])
+  t.deepEqual(order.slice(0, 2), ['request', 'copy'])
+})
+
 test('keys fall into a share evenly', t => {
   const inShare = Array.from({ length: 20_000 }, (_, i) => isInShare(0.1, `user-${i}`)).filter(Boolean).length
   t.true(Math.abs(inShare - 2000) < 200, `${inShare} of 20000`)
