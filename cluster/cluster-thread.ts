@@ -68,7 +68,8 @@ export class ClusterThread implements ClusterLink {
   private pipelines: ReadonlyMap<string, SharedPipeline> | undefined
   private incarnation: string | undefined
   private listening: Subscription | undefined
-  private leaseUntilMs = Number.NEGATIVE_INFINITY
+  /** Undefined: this incarnation has had none yet. */
+  private leaseUntilMs: number | undefined
   private cancelLease: (() => void) | undefined
   private readonly endState: () => void
   /** Pipelines of which it was told that nobody hosts them. */
@@ -98,7 +99,7 @@ export class ClusterThread implements ClusterLink {
       placement: this.placement,
       log,
       markWithin: edge => this.receiver?.markWithin(edge) ?? (() => true),
-      isSelf,
+      whereIs: host => this.whereIs(host),
       sendWithin: (sending, edge, source) => this.receiver?.sendWithin(sending, edge, source),
     })
   }
@@ -203,8 +204,13 @@ export class ClusterThread implements ClusterLink {
     }
   }
 
+  private whereIs({ name, incarnation }: Member): 'here' | 'elsewhere' | 'unsure' {
+    if (name !== this.options.node || incarnation !== this.incarnation) return 'elsewhere'
+    return this.self === undefined ? 'unsure' : 'here'
+  }
+
   private findSelf(): Member | undefined {
-    if (processMs() > this.leaseUntilMs) return undefined
+    if (this.leaseUntilMs === undefined || processMs() > this.leaseUntilMs) return undefined
     const member = this.placement.member(this.options.node)
     return member !== undefined && member.incarnation === this.incarnation ? member : undefined
   }
@@ -219,14 +225,16 @@ export class ClusterThread implements ClusterLink {
     this.listening?.unsubscribe()
     this.listening = undefined
     this.incarnation = incarnation
+    this.leaseUntilMs = undefined
     this.questions.listenAs(incarnation === undefined ? undefined : { incarnation, thread, life })
     this.kernels.listenAs(incarnation === undefined ? undefined : { incarnation, thread, life })
     this.placed()
     if (incarnation === undefined) return
     const subject = threadSubject(cluster, { incarnation, thread, life })
     this.listening = bus.subscribe(subject, ({ payload }) => {
-      // A lease that has run out means that others took this node for dead, and have counted this as lost.
-      if (processMs() <= this.leaseUntilMs) this.inbox.receive(payload)
+      // A lease that has run out means that others took this node for dead, and have counted this as lost. Before the first
+      // one comes they may know already that the node is in.
+      if (this.leaseUntilMs === undefined || processMs() <= this.leaseUntilMs) this.inbox.receive(payload)
     })
     this.sayJoined()
   }

@@ -12,8 +12,11 @@ import { type Waiting, WaitingRoom } from './waiting-room.ts'
 
 export interface RouteRoads {
   readonly placement: Placement
-  /** Whether this is the node that we are, in its present standing. */
-  isSelf(node: string): boolean
+  /**
+   * Whether this node is the one that we are; 'unsure' when it is, and it is not known whether the others take it for alive,
+   * yet or any more. What it would send to itself then, it would not take.
+   */
+  whereIs(host: Member): 'here' | 'elsewhere' | 'unsure'
   sendWithin(sending: Sending, edge: Edge, source: Source | null): void
   /** What tells later whether all that an edge has sent within the node until now is settled. */
   markWithin(edge: Edge): () => boolean
@@ -99,10 +102,11 @@ export class EdgeRoute {
   /** Where messages for a shard go now; undefined when they must wait. Looked for once after each change of the nodes. */
   private wayTo({ pipeline }: Sending, shard: number): Way | undefined {
     if (this.foundIn[shard] === this.changes) return this.lastWays[shard]
-    const { placement, isSelf } = this.roads
-    const owner = placement.ownerOf(pipeline, shard)
+    const owner = this.roads.placement.ownerOf(pipeline, shard)
     if (owner === undefined) return undefined
-    const way = isSelf(owner.name) ? 'within' : this.exitTo(owner, pipeline.name, shard)
+    const where = this.roads.whereIs(owner)
+    if (where === 'unsure') return undefined
+    const way = where === 'here' ? 'within' : this.exitTo(owner, pipeline.name, shard)
     if (way === undefined || !this.mayTake(shard, way)) return undefined
     this.lastWays[shard] = way
     this.foundIn[shard] = this.changes
@@ -118,16 +122,16 @@ export class EdgeRoute {
     return !this.exits.has(last.id) || last.at.through >= last.mark
   }
 
-  /** Every node that hosts the pipeline takes a copy, and each copy is accounted for. False when there is none. */
+  /** Every node that hosts the pipeline takes a copy, and each copy is accounted for. False when it must wait. */
   private passToAll({ sending, shard, source }: Waiting): boolean {
-    const { placement, isSelf, sendWithin } = this.roads
+    const { roads } = this
     const { name } = sending.pipeline
-    const hosts = placement.hostsOf(name)
-    if (hosts.length === 0) return false
+    const hosts = roads.placement.hostsOf(name)
+    if (hosts.length === 0 || hosts.some(host => roads.whereIs(host) === 'unsure')) return false
     this.edge.accepted += hosts.length - 1
     for (const host of hosts) {
-      if (isSelf(host.name)) {
-        sendWithin(sending, this.edge, source)
+      if (roads.whereIs(host) === 'here') {
+        roads.sendWithin(sending, this.edge, source)
         continue
       }
       const exit = this.exitTo(host, name, shard)

@@ -18,7 +18,7 @@ export interface OutboxOptions {
   readonly cluster: string
   readonly placement: Placement
   readonly log: Logger
-  readonly isSelf: (node: string) => boolean
+  readonly whereIs: RouteRoads['whereIs']
   readonly sendWithin: (sending: Sending, edge: Edge, source: Source | null) => void
   readonly markWithin: (edge: Edge) => () => boolean
   /** Names this thread in this life, unlike all other senders. */
@@ -42,7 +42,7 @@ const gatherMs = 8
 /** What this thread sends to other nodes: routes by edge, flows by receiver, and what the receivers answer. */
 export class Outbox implements RouteRoads {
   readonly placement: Placement
-  readonly isSelf: RouteRoads['isSelf']
+  readonly whereIs: RouteRoads['whereIs']
   readonly sendWithin: RouteRoads['sendWithin']
   readonly markWithin: RouteRoads['markWithin']
   private readonly options: OutboxOptions
@@ -62,7 +62,7 @@ export class Outbox implements RouteRoads {
     const { bus, cluster, placement } = options
     this.options = options
     this.placement = placement
-    this.isSelf = options.isSelf
+    this.whereIs = options.whereIs
     this.sendWithin = options.sendWithin
     this.markWithin = options.markWithin
     this.sender = options.newSender?.() ?? randomUUID().replaceAll('-', '')

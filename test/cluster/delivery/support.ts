@@ -118,7 +118,7 @@ export class Network {
       cluster: 'test',
       placement: this.placement,
       log: noLog,
-      isSelf: () => false,
+      whereIs: () => 'elsewhere',
       sendWithin: sending => this.sentWithin.push(sending),
       markWithin: () => () => true,
     })
