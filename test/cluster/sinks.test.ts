@@ -56,13 +56,16 @@ async function untilStored(server: StrictElasticsearch, documents: number): Prom
   while (server.documents(dataStream).size < documents) await seen.next()
 }
 
-/** Resolves when an entry is in the files of a disk buffer. */
-async function untilOnDisk(folder: string, id: string): Promise<void> {
-  const isThere = (): boolean =>
-    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+/** Resolves when all of these entries are in the files of a disk buffer: each thread has its own, and writes when it can. */
+async function untilOnDisk(folder: string, ids: readonly string[]): Promise<void> {
+  const areThere = (): boolean => {
+    const text = readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter(name => name.endsWith('.segment'))
-      .some(name => readFileSync(join(folder, name), 'utf8').includes(`["${id}",`))
-  while (!isThere()) await new Promise(resolve => setImmediate(resolve))
+      .map(name => readFileSync(join(folder, name), 'utf8'))
+      .join('\n')
+    return ids.every(id => text.includes(`["${id}",`))
+  }
+  while (!areThere()) await new Promise(resolve => setImmediate(resolve))
 }
 
 test('what a process was given is written before it ends', async t => {
@@ -156,7 +159,10 @@ test('a process that is killed while the server is away: the next one writes wha
   await untilStored(server, 30)
   await server.away()
   await requests(first.port, 60, 30)
-  await untilOnDisk(bufferPath, 'id-89')
+  await untilOnDisk(
+    bufferPath,
+    Array.from({ length: 60 }, (_, i) => `id-${30 + i}`),
+  )
   first.sluice.signal('SIGKILL')
   await first.sluice.exited
   await server.back()
