@@ -45,9 +45,9 @@ const passes = (name: string, ...args: string[]): boolean =>
 /** What a run of AVA came to. */
 interface Run {
   passed: number
-  /** The tests that failed, as AVA names them: file, title, message. */
+  /** The tests that failed or did not end in time, as AVA names them: file, title, message. */
   failed: string[]
-  /** What failed without being a test: a process that died, a time-out, an error that nobody caught. */
+  /** What failed without being a test: a process that died, an error that nobody caught. */
   broken: boolean
 }
 
@@ -60,9 +60,10 @@ async function runTests(...files: string[]): Promise<Run> {
   for await (const line of createInterface(ava.stdout)) {
     console.log(line)
     if (line.startsWith('  ✔ ')) run.passed++
-    const failed = /^ {2}✘ \[(?:fail|unexpected pass)\]: (.+)/.exec(line)?.[1]
+    const failed = /^ {2}(?:✘ \[(?:fail|unexpected pass)\]:|◌) (.+)/.exec(line)?.[1]
     if (failed !== undefined) run.failed.push(failed)
-    else if (/^\s*✘ |^\s*(Uncaught exception|Unhandled rejection) in /.test(line)) run.broken = true
+    else if (/^\s*✘ (?!Timed out)|^\s*(Uncaught exception|Unhandled rejection) in /.test(line))
+      run.broken = true
   }
   if ((await ended) !== 0 && run.failed.length === 0) run.broken = true
   return run
@@ -79,14 +80,14 @@ function fileOf(title: string): string | undefined {
 }
 
 /**
- * Runs the files of up to three failed tests once more, by themselves. Machines that build for many stall now and then,
+ * Runs up to three files with failed tests once more, by themselves. Machines that build for many stall now and then,
  * and among four thousand tests with real servers one may not survive that: it is named at the end, to be looked into.
  *
  * @returns the titles that passed then, or none when any of them failed again
  */
 async function tryAgain({ failed, broken }: Run): Promise<string[]> {
   const files = new Set(failed.map(fileOf))
-  if (broken || failed.length === 0 || failed.length > 3 || files.has(undefined)) return []
+  if (broken || failed.length === 0 || files.size > 3 || files.has(undefined)) return []
   heading('Once more, what failed')
   const again = await runTests(...[...files].filter(file => file !== undefined))
   return again.failed.length === 0 && !again.broken ? failed : []

@@ -82,6 +82,9 @@ function readLine(line: string): Line {
   }
 }
 
+// How a test file that takes too long is ended: what is to be done at the exit is done then, too.
+process.once('SIGTERM', () => process.exit(1))
+
 /** Starts `sluice`; it does not outlive the test. */
 export function startSluice(
   t: ExecutionContext,
