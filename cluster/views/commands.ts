@@ -74,6 +74,11 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
         const all = edgeRows(answers, options.byNode === true)
         const rows = options.all ? all : all.filter(({ accepted }) => accepted > 0)
         out(options.json ? json(rows) : showEdges(rows))
+        const omitted = answers.reduce((sum, answer) => sum + (answer.omitted ?? 0), 0)
+        if (omitted > 0)
+          environment.say(
+            `${omitted} more ${omitted === 1 ? 'edge is' : 'edges are'} missing here: an answer of a node has no room for more. Its /metrics has all.\n`,
+          )
       }),
     )
 
@@ -107,7 +112,7 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
     .action((number: number, options: NatsOptions) =>
       withOffice(environment, options, async office => {
         const letter = await office.show(number)
-        if (letter === undefined) throw new NoSuchLetter(number)
+        if (letter === undefined) throw new NoSuchLetter([number])
         out(options.json ? json(deadLetterRow(letter)) : showDeadLetter(letter))
       }),
     )
@@ -116,11 +121,14 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
     .argument('<number...>', 'their numbers in the list', sequences)
     .action((numbers: number[], options: NatsOptions) =>
       withOffice(environment, options, async office => {
+        const missing: number[] = []
         for (const number of numbers) {
           const stored = await office.replay(number)
-          if (stored === undefined) throw new NoSuchLetter(number)
-          out(options.json ? json({ number, stored }) : `Dead letter ${number} is in its stream again.\n`)
+          if (stored === undefined) missing.push(number)
+          else
+            out(options.json ? json({ number, stored }) : `Dead letter ${number} is in its stream again.\n`)
         }
+        if (missing.length > 0) throw new NoSuchLetter(missing)
       }),
     )
   ofNats(letters.command('delete'))
@@ -128,19 +136,23 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
     .argument('<number...>', 'their numbers in the list', sequences)
     .action((numbers: number[], options: NatsOptions) =>
       withOffice(environment, options, async office => {
+        const missing: number[] = []
         for (const number of numbers) {
-          if (!(await office.delete(number))) throw new NoSuchLetter(number)
-          out(options.json ? json({ number, deleted: true }) : `Dead letter ${number} is deleted.\n`)
+          if (!(await office.delete(number))) missing.push(number)
+          else out(options.json ? json({ number, deleted: true }) : `Dead letter ${number} is deleted.\n`)
         }
+        if (missing.length > 0) throw new NoSuchLetter(missing)
       }),
     )
   return root
 }
 
-/** A number that no dead letter has. */
+/** Numbers that no dead letter has. */
 class NoSuchLetter extends Error {
-  constructor(number: number) {
-    super(`There is no dead letter ${number}; sluice dead-letters list shows those that there are.`)
+  constructor(numbers: readonly number[]) {
+    super(
+      `There is no dead letter ${numbers.join(', ')}; sluice dead-letters list shows those that there are.`,
+    )
   }
 }
 
