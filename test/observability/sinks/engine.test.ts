@@ -3,7 +3,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { Edge } from '../../../actors/kernel/ledger.ts'
-import type { SinkOutcome } from '../../../actors/sink.ts'
+import type { SinkEntry, SinkOutcome } from '../../../actors/sink.ts'
 import { MemoryBacklog } from '../../../observability/sinks/backlog.ts'
 import { BatchingSink } from '../../../observability/sinks/batching-sink.ts'
 import { DeadLetters } from '../../../observability/sinks/dead-letters.ts'
@@ -75,6 +75,21 @@ class RandomDestination implements Destination {
   async close(): Promise<void> {}
 }
 
+function sinkOf(destination: Destination): { sink: BatchingSink; edge: Edge } {
+  const settings = parseOptions(sinkOptions, quick, 'test')
+  const edge = new Edge('sink', 'test', destination.name, 'drop')
+  const sink = new BatchingSink({
+    destination,
+    backlog: new MemoryBacklog(1024 * 1024),
+    settings,
+    edge,
+    deadLetters: new DeadLetters('test', settings, noLog),
+    log: noLog,
+    onClosed: () => {},
+  })
+  return { sink, edge }
+}
+
 test('whatever a destination answers, each entry has one outcome and the ledger balances', async t => {
   await fc.assert(
     fc.asyncProperty(
@@ -83,17 +98,7 @@ test('whatever a destination answers, each entry has one outcome and the ledger 
       fc.boolean(),
       async (whims, count, isHasty) => {
         const destination = new RandomDestination(whims)
-        const settings = parseOptions(sinkOptions, quick, 'test')
-        const edge = new Edge('sink', 'test', 'random', 'drop')
-        const sink = new BatchingSink({
-          destination,
-          backlog: new MemoryBacklog(1024 * 1024),
-          settings,
-          edge,
-          deadLetters: new DeadLetters('test', settings, noLog),
-          log: noLog,
-          onClosed: () => {},
-        })
+        const { sink, edge } = sinkOf(destination)
         const outcomes = new Map<string, SinkOutcome[]>()
         for (const entry of entries(count))
           sink.write(entry, outcome => {
@@ -130,6 +135,53 @@ test('whatever a destination answers, each entry has one outcome and the ledger 
   )
   t.pass()
 })
+
+for (const late of [2, 8]) {
+  test(`${late} of ten that wait longer keep ${late === 2 ? 'bytes of their own' : 'the memory of all, which is mostly theirs'}`, async t => {
+    const memory = Buffer.from(
+      entries(10)
+        .map(entry => entry.json)
+        .join(''),
+    )
+    const given: SinkEntry[] = []
+    let at = 0
+    for (const entry of entries(10)) {
+      given.push({ ...entry, json: memory.subarray(at, at + entry.json.length) })
+      at += entry.json.length
+    }
+    const batches: { text: string; isShared: boolean }[][] = []
+    const { sink, edge } = sinkOf({
+      name: 'late',
+      maxConcurrency: 1,
+      send: async batch => {
+        batches.push(
+          batch.map(({ entry: { json } }) => ({
+            text: json.toString(),
+            isShared: json.buffer === memory.buffer,
+          })),
+        )
+        const isFirst = batches.length === 1
+        const items = batch.map(
+          (_, i): ItemVerdict =>
+            isFirst && i < late ? { kind: 'later', reason: 'full', cause: 'congestion' } : { kind: 'stored' },
+        )
+        return { kind: 'answered', items, sentBytes: 1 }
+      },
+      close: async () => {},
+    })
+    for (const entry of given) sink.write(entry, () => {})
+    await sink.flush(5000)
+    await sink.close(5000)
+    t.is(edge.delivered, 10)
+    t.is(batches[0]?.length, 10)
+    const again = batches.slice(1).flat()
+    t.deepEqual(
+      again.map(({ text }) => text),
+      given.slice(0, late).map(({ json }) => json.toString()),
+    )
+    t.true(again.every(({ isShared }) => isShared === (late === 8)))
+  })
+}
 
 test('the window grows by one a round, and halves once for requests that failed together', t => {
   const window = new RequestWindow(16)
