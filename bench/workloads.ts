@@ -35,6 +35,8 @@ export interface Workload {
   readonly rate?: number
   /** As many rounds as are asked for, so many times: for targets that are small differences. */
   readonly roundsTimes?: number
+  /** And rounds as long as are asked for, so many times: for what few requests make, like a 99th percentile. */
+  readonly secondsTimes?: number
   /**
    * Length of the warm-up round, when it is longer than the others: what several threads share, or what few requests take,
    * is compiled later. Documents of a traffic log cost 30 us in their second second and 3 us in their eighth (2026-11).
@@ -57,6 +59,12 @@ const traced = (share: string, ...more: string[]): Plan => ({
   script: 'proxy.ts',
   transport: 'auto',
   tracing: [`--trace-sample=${share}`, ...more],
+})
+const mirrored = (mirror: 'dead' | 'silent' | 'late'): Plan => ({
+  kind: 'sluice',
+  script: 'mirror.ts',
+  transport: 'auto',
+  mirror,
 })
 const nginx = (config: (place: configs.Place) => string): Plan => ({ kind: 'nginx', config })
 const haproxy = (config: (place: configs.Place) => string): Plan => ({ kind: 'haproxy', config })
@@ -242,12 +250,13 @@ export const WORKLOADS: readonly Workload[] = [
     rate: 1000,
     // Ten requests of a second make its 99th percentile.
     roundsTimes: 4,
+    secondsTimes: 3,
     base: 'sluice',
     servers: {
       sluice: { kind: 'sluice', script: 'proxy.ts', transport: 'auto' },
-      'mirror-dead': { kind: 'sluice', script: 'mirror-dead.ts', transport: 'auto' },
-      'mirror-stalled': { kind: 'sluice', script: 'mirror-stalled.ts', transport: 'auto' },
-      'mirror-slow': { kind: 'sluice', script: 'mirror-slow.ts', transport: 'auto' },
+      'mirror-dead': mirrored('dead'),
+      'mirror-stalled': mirrored('silent'),
+      'mirror-slow': mirrored('late'),
     },
     targets: [{ metric: 'p99Ms', text: 'p99 latency', ratioAtMost: 1.05 }],
   },
@@ -256,6 +265,7 @@ export const WORKLOADS: readonly Workload[] = [
     title: 'Latency at 1,000 requests/s, open loop',
     ...small,
     rate: 1000,
+    secondsTimes: 3,
     base: 'nginx',
     servers: {
       direct: { kind: 'direct' },

@@ -2,7 +2,14 @@ import { writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
-import { missing, type Plan, type Surroundings, startCollector, startPlan } from '../peers/start.ts'
+import {
+  missing,
+  type Plan,
+  type Surroundings,
+  startCollector,
+  startPlan,
+  startUseless,
+} from '../peers/start.ts'
 import type { Workload } from '../workloads.ts'
 import { usage } from './accounting.ts'
 import type { LoadResult } from './load.ts'
@@ -84,7 +91,8 @@ export async function runWorkload(
       const isWarmUp = round === 0
       options.progress(`${workload.name}: ${isWarmUp ? 'warm-up' : `round ${round}/${rounds}`}, ${name}`)
       try {
-        const seconds = isWarmUp ? Math.max(options.seconds, workload.warmUpSeconds ?? 0) : options.seconds
+        const { warmUpSeconds = 0, secondsTimes = 1 } = workload
+        const seconds = isWarmUp ? Math.max(options.seconds, warmUpSeconds) : options.seconds * secondsTimes
         const sample = { round, ...(await load(contestant, workload, { ...options, seconds, luaFile })) }
         sent[name] = (sent[name] ?? 0) + sample.requests
         if (!isWarmUp) samples[name]?.push(sample)
@@ -111,7 +119,11 @@ async function enter(
   const collector = needsCollector ? stack.use(await startCollector()) : undefined
   const isTraced = plan.kind === 'sluice' && plan.tracing !== undefined
   const traces = isTraced ? stack.use(await startCollector()) : undefined
+  const mirror = plan.kind === 'sluice' ? plan.mirror : undefined
+  const useless =
+    mirror === undefined || mirror === 'dead' ? undefined : stack.use(await startUseless(mirror))
   const env = {
+    ...(useless && { MIRROR: `127.0.0.1:${useless.port}` }),
     ...(collector && { COLLECTOR: `127.0.0.1:${collector.port}` }),
     ...(traces && { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${traces.port}` }),
   }

@@ -5,7 +5,10 @@ import { freePort, LOAD_CORE, SERVER_CORE, type Server, startServer, versionOf }
 import { JSON_BODY, LARGE_BYTES, SMALL_BODY, TEXT_BODY } from './bodies.ts'
 import { nginxOrigin, type Place } from './configs.ts'
 
-/** How one server of a workload is made. Paths of scripts are relative to bench/scripts/. `tracing` exports, by these options. */
+/**
+ * How one server of a workload is made. Paths of scripts are relative to bench/scripts/. `tracing` exports, by these
+ * options; `mirror` is what becomes of the copies that it sends.
+ */
 export type Plan =
   | { readonly kind: 'nginx' | 'haproxy'; readonly config: (place: Place) => string }
   | { readonly kind: 'node'; readonly role: string }
@@ -14,6 +17,7 @@ export type Plan =
       readonly script: string
       readonly transport: 'auto' | 'net'
       readonly tracing?: readonly string[]
+      readonly mirror?: 'dead' | 'silent' | 'late'
     }
   | { readonly kind: 'direct' }
 
@@ -100,6 +104,16 @@ export async function startCollector(): Promise<Server> {
   const port = await freePort()
   const command = [process.execPath, here('./collector.ts')]
   return startServer({ name: 'collector', port, core: LOAD_CORE, command, env: { PORT: String(port) } })
+}
+
+/**
+ * Where a mirroring proxy sends its copies. It shares a core with the load generator, which measures time: it runs when
+ * that has nothing to do.
+ */
+export async function startUseless(kind: 'silent' | 'late'): Promise<Server> {
+  const port = await freePort()
+  const command = ['nice', '-n', '19', process.execPath, here('./useless.ts'), kind]
+  return startServer({ name: `${kind} mirror`, port, core: LOAD_CORE, command, env: { PORT: String(port) } })
 }
 
 /** Why this machine cannot run a plan, if it cannot. */
