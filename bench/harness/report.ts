@@ -55,7 +55,7 @@ function description({ machine, when, rounds, seconds, connections }: Report): s
     .map(([name, version]) => `${name} ${version}`)
     .join(', ')}
 - Method: each server alone on core 0 with one thread, load generator and origin on core 1; ${connections} keep-alive
-  connections; one warm-up and ${rounds} measured rounds of ${seconds} s, servers in rotating order; medians. CPU per
+  connections; one warm-up and ${rounds} measured rounds of ${seconds} s (some workloads take more and longer ones: \`bench/workloads.ts\`), servers in rotating order; medians. CPU per
   request is the kernel's account of the server's own processes and threads, divided by the requests answered.
 - "×" columns and targets are medians of the ratios to the base (or differences from it) within each round. "sluice" is the default transport, "sluice-net" the one on \`node:net\`.`
 }
