@@ -33,6 +33,8 @@ export interface Workload {
   readonly bodyBytes: number
   /** Requests per second when the load is an open loop; else a closed one. */
   readonly rate?: number
+  /** Of an open loop: each server is loaded beside the base, in turn. What the machine does to one it does to the other. */
+  readonly isPaired?: boolean
   /** As many rounds as are asked for, so many times: for targets that are small differences. */
   readonly roundsTimes?: number
   /** And rounds as long as are asked for, so many times: for what few requests make, like a 99th percentile. */
@@ -248,9 +250,12 @@ export const WORKLOADS: readonly Workload[] = [
     title: 'Latency at 1,000 requests/s, all of which are mirrored to a service that is of no use',
     ...small,
     rate: 1000,
+    isPaired: true,
     // Ten requests of a second make its 99th percentile.
     roundsTimes: 4,
     secondsTimes: 3,
+    // What handles a thousand requests a second is compiled after some ten thousand.
+    warmUpSeconds: 15,
     base: 'sluice',
     servers: {
       sluice: { kind: 'sluice', script: 'proxy.ts', transport: 'auto' },
@@ -265,7 +270,9 @@ export const WORKLOADS: readonly Workload[] = [
     title: 'Latency at 1,000 requests/s, open loop',
     ...small,
     rate: 1000,
+    roundsTimes: 2,
     secondsTimes: 3,
+    warmUpSeconds: 15,
     base: 'nginx',
     servers: {
       direct: { kind: 'direct' },

@@ -11,9 +11,9 @@ import {
   startUseless,
 } from '../peers/start.ts'
 import type { Workload } from '../workloads.ts'
-import { usage } from './accounting.ts'
+import { type Usage, usage } from './accounting.ts'
 import type { LoadResult } from './load.ts'
-import { runOpenLoop } from './open-loop.ts'
+import { OpenLoop } from './open-loop.ts'
 import type { Server } from './server.ts'
 import { rotate } from './statistics.ts'
 import { runWrk } from './wrk.ts'
@@ -85,19 +85,25 @@ export async function runWorkload(
   const samples: Record<string, Sample[]> = Object.fromEntries(contestants.map(c => [c.name, []]))
   const sent: Record<string, number> = {}
   const rounds = options.rounds * (workload.roundsTimes ?? 1)
+  const openLoop = workload.rate === undefined ? undefined : stack.use(new OpenLoop())
+  const heats = heatsOf(workload, contestants)
+  const { warmUpSeconds = 0, secondsTimes = 1 } = workload
   for (let round = 0; round <= rounds; round++) {
-    for (const contestant of rotate(contestants, round)) {
-      const { name } = contestant
+    for (const [index, heat] of rotate([...heats.entries()], round)) {
+      const names = heat.map(({ name }) => name).join(' and ')
       const isWarmUp = round === 0
-      options.progress(`${workload.name}: ${isWarmUp ? 'warm-up' : `round ${round}/${rounds}`}, ${name}`)
+      options.progress(`${workload.name}: ${isWarmUp ? 'warm-up' : `round ${round}/${rounds}`}, ${names}`)
+      const seconds = isWarmUp ? Math.max(options.seconds, warmUpSeconds) : options.seconds * secondsTimes
       try {
-        const { warmUpSeconds = 0, secondsTimes = 1 } = workload
-        const seconds = isWarmUp ? Math.max(options.seconds, warmUpSeconds) : options.seconds * secondsTimes
-        const sample = { round, ...(await load(contestant, workload, { ...options, seconds, luaFile })) }
-        sent[name] = (sent[name] ?? 0) + sample.requests
-        if (!isWarmUp) samples[name]?.push(sample)
+        const results = await load(heat, workload, { ...options, seconds, luaFile, openLoop })
+        for (const [name, result] of results) {
+          sent[name] = (sent[name] ?? 0) + result.requests
+          // Of a base that is loaded beside each of the others each time counts by itself.
+          const number = heat.length === 1 ? round : round * heats.length + index
+          if (!isWarmUp) samples[name]?.push({ round: number, ...result })
+        }
       } catch (error) {
-        notes.push(`${workload.name}: a round of ${name} failed: ${(error as Error).message.trim()}`)
+        notes.push(`${workload.name}: a round of ${names} failed: ${(error as Error).message.trim()}`)
       }
     }
   }
@@ -131,25 +137,39 @@ async function enter(
   return { name, port, pid, collector }
 }
 
+/** What is loaded at one time: each server alone, or each beside the base. */
+function heatsOf(workload: Workload, contestants: readonly Contestant[]): Contestant[][] {
+  const base = contestants.find(({ name }) => name === workload.base)
+  if (workload.isPaired !== true || base === undefined) return contestants.map(one => [one])
+  return contestants.filter(one => one !== base).map(other => [base, other])
+}
+
 async function load(
-  contestant: Contestant,
+  heat: readonly Contestant[],
   workload: Workload,
-  options: RoundOptions & { luaFile: string | undefined },
-): Promise<Omit<Sample, 'round'>> {
-  const { port, pid } = contestant
+  options: RoundOptions & { luaFile: string | undefined; openLoop: OpenLoop | undefined },
+): Promise<[name: string, Omit<Sample, 'round'>][]> {
   const { path, rate, headers } = workload
-  const { seconds, connections, luaFile } = options
-  const target = { port, path, seconds, connections, headers, luaFile }
-  const before = usage(pid)
+  const { seconds, connections, luaFile, openLoop } = options
+  const target = { path, seconds, connections, headers, luaFile }
+  const before = heat.map(({ pid }) => usage(pid))
   const beganMs = performance.now()
-  const result = rate === undefined ? await runWrk(target) : await runOpenLoop({ ...target, rate })
+  const ports = heat.map(({ port }) => port)
+  const results =
+    rate === undefined || openLoop === undefined
+      ? [await runWrk({ ...target, port: ports[0] as number })]
+      : await openLoop.run({ ...target, ports, rate })
   const elapsedUs = (performance.now() - beganMs) * 1000
-  const after = usage(pid)
-  return sampleOf(result, {
-    cpuUs: after.cpuUs - before.cpuUs,
-    threadCpuUs: after.threadCpuUs - before.threadCpuUs,
-    elapsedUs,
-    rssMb: after.rssMb,
+  return heat.map(({ name, pid }, i) => {
+    const from = before[i] as Usage
+    const to = usage(pid)
+    const used = {
+      cpuUs: to.cpuUs - from.cpuUs,
+      threadCpuUs: to.threadCpuUs - from.threadCpuUs,
+      elapsedUs,
+      rssMb: to.rssMb,
+    }
+    return [name, sampleOf(results[i] as LoadResult, used)]
   })
 }
 

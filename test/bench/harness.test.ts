@@ -237,6 +237,15 @@ test('system calls and deoptimizations are counted from what the tools print', t
   t.deepEqual([...parseDeopts(deopt)], [['insert: wrong map (deopt-eager)', 1]])
 })
 
+/** What the generator says of a load. */
+async function openLoop(
+  load: object,
+): Promise<{ requests: number; errors: number; p50Us: number; p90Us: number; maxUs: number }[]> {
+  const running = execute(process.execPath, [path('bench/load/open-loop.ts')])
+  running.child.stdin?.end(`${JSON.stringify(load)}\n`)
+  return JSON.parse((await running).stdout)
+}
+
 test('the open-loop generator charges a stall to every request that was due meanwhile', async t => {
   const answer = (stallMs: number) => {
     const server = createServer((_, response) => {
@@ -250,21 +259,28 @@ test('the open-loop generator charges a stall to every request that was due mean
   const server = answer(400)
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
-  const options = ['--rate=200', '--seconds=1', '--warmup=0', '--connections=4', `--port=${port}`]
-  const { stdout } = await execute(process.execPath, [path('bench/load/open-loop.ts'), ...options])
+  const [result] = await openLoop({ ports: [port], rate: 200, seconds: 1, warmup: 0, connections: 4 })
   server.close()
-  const result = JSON.parse(stdout) as {
-    requests: number
-    errors: number
-    p50Us: number
-    maxUs: number
-    p90Us: number
-  }
+  if (result === undefined) return t.fail()
   t.is(result.requests, 200)
   t.is(result.errors, 0)
   t.true(result.maxUs >= 350_000)
   // 400 ms at 200/s are 80 requests of 200, late by 400 ms down to nothing: the 90th percentile is near 300 ms.
   t.true(result.p90Us >= 150_000, `p90 is ${result.p90Us} us`)
+})
+
+test('the open-loop generator loads two servers in turn, and tells of each', async t => {
+  const servers = [0, 40].map(lateMs =>
+    createServer((_, response) => setTimeout(() => response.end('x'), lateMs)).listen(0, '127.0.0.1'),
+  )
+  await Promise.all(servers.map(server => once(server, 'listening')))
+  const ports = servers.map(server => (server.address() as { port: number }).port)
+  const [prompt, late] = await openLoop({ ports, rate: 100, seconds: 1, warmup: 0, connections: 8 })
+  for (const server of servers) server.close()
+  t.like(prompt, { requests: 100, errors: 0 })
+  t.like(late, { requests: 100, errors: 0 })
+  t.true((late?.p50Us ?? 0) >= 39_000)
+  t.true((prompt?.p50Us ?? 0) < (late?.p50Us ?? 0))
 })
 
 const launcher = path('bin/sluice.js')
