@@ -259,6 +259,8 @@ export const WORKLOADS: readonly Workload[] = [
     base: 'sluice',
     servers: {
       sluice: { kind: 'sluice', script: 'proxy.ts', transport: 'auto' },
+      // The same once more: what two of a kind differ by is what the others may.
+      'sluice-again': { kind: 'sluice', script: 'proxy.ts', transport: 'auto' },
       'mirror-dead': mirrored('dead'),
       'mirror-stalled': mirrored('silent'),
       'mirror-slow': mirrored('late'),
@@ -270,6 +272,7 @@ export const WORKLOADS: readonly Workload[] = [
     title: 'Latency at 1,000 requests/s, open loop',
     ...small,
     rate: 1000,
+    isPaired: true,
     roundsTimes: 2,
     secondsTimes: 3,
     warmUpSeconds: 15,
