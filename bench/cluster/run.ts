@@ -336,7 +336,7 @@ async function measureForks({ rounds, seconds, connections, origin, progress }: 
   const busy = new Map<string, number[]>()
   let errors = 0
   // A difference of some microseconds wants more rounds than a ratio.
-  for (let round = 0; round <= 2 * rounds; round++)
+  for (let round = 0; round <= 4 * rounds; round++)
     for (const { kind, edge } of rotate(proxies, round)) {
       progress(`cluster: proxy with fork ${kind}, round ${round}`)
       const before = usage(edge.server.pid).cpuUs
