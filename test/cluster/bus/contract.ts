@@ -516,8 +516,8 @@ export function busContract(name: string, open: (t: ExecutionContext) => Promise
       options,
       delivery => void delivery.ack().then(() => rest.add(delivery.sequence)),
     )
-    while (rest.seen.length < count - had) await rest.next()
+    // At least once: now and then one of them comes twice to the second, long before the time to acknowledge is over.
+    while (new Set([...rest.seen, ...unacknowledged]).size < count) await rest.next()
     t.is(unacknowledged.size, had, 'nothing came after stop')
-    t.is(new Set([...rest.seen, ...unacknowledged]).size, count)
   })
 }
