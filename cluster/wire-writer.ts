@@ -23,7 +23,7 @@ interface UTF8Sink {
  * and the body, which is nearly all that goes between nodes. A packer that has to find out what it has takes
  * 0.25 to 0.5 us more of a message of 600 bytes (bench/micro/cluster-fork.ts, 2026-11); whatever else a script has put in goes to that one.
  *
- * What is written is in memory that nobody uses again, since the bus may send it later.
+ * What is written is in memory that nobody uses again, since the bus may send it later, unless it is known to be sent.
  */
 export class WireWriter {
   private readonly packr = new Packr(packing)
@@ -40,6 +40,11 @@ export class WireWriter {
   /** All that was written since `begin`. */
   take(): Uint8Array {
     return this.buffer.subarray(this.start, this.at)
+  }
+
+  /** Nobody reads what was written since `begin` any more: what is next is written over it. */
+  reuse(): void {
+    this.at = this.start
   }
 
   /** So many values follow as one. */

@@ -21,6 +21,8 @@ export interface Bus {
    * @param payload is not to be changed after, since it may be written at the end of the turn
    */
   publish(subject: string, payload: Uint8Array, options?: PublishOptions): boolean
+  /** Whether the system has all of what was last published: its memory may be used again. Undefined: who knows. */
+  readonly hasWritten?: boolean
   /** @param group of the subscribers with the same group, one gets each message */
   subscribe(subject: string, handler: (message: BusMessage) => void, group?: string): Subscription
   /**

@@ -25,7 +25,7 @@ import type {
 import { openBucket } from './nats-bucket.ts'
 import { busError, notConnected, withoutInbox } from './nats-errors.ts'
 import type { NatsParts } from './nats-feed.ts'
-import { sendLarge } from './nats-large.ts'
+import { isWritten, sendLarge } from './nats-large.ts'
 import { NatsMessage, natsHeaders } from './nats-message.ts'
 import { NatsPublications } from './nats-publications.ts'
 import { connectionOptions, type NatsSettings } from './nats-settings.ts'
@@ -98,6 +98,7 @@ interface Breakable {
 
 class NatsBus implements Bus {
   isConnected = true
+  hasWritten = false
   readonly streams: Streams
   private readonly connection: NatsConnection
   private readonly log: Logger
@@ -137,8 +138,10 @@ class NatsBus implements Bus {
   publish(subject: string, payload: Uint8Array, options?: PublishOptions): boolean {
     if (!this.isConnected || !this.window.hasRoom(payload.length)) return false
     try {
+      this.hasWritten = false
       if (options === undefined) {
-        if (!sendLarge(this.connection, { subject, payload })) this.connection.publish(subject, payload)
+        if (sendLarge(this.connection, { subject, payload })) this.hasWritten = isWritten(this.connection)
+        else this.connection.publish(subject, payload)
       } else {
         const { reply, headers } = options
         this.connection.publish(subject, payload, {

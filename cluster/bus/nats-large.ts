@@ -7,7 +7,7 @@ interface Hidden {
     readonly connected?: boolean
     readonly transport?: {
       send?(bytes: Uint8Array): void
-      readonly socket?: { cork(): void; uncork(): void }
+      readonly socket?: { readonly writableLength?: number; cork(): void; uncork(): void }
     }
     flushPending?(): void
   }
@@ -59,3 +59,7 @@ export function sendLarge(connection: NatsConnection, { subject, payload, reply,
   socket.uncork()
   return true
 }
+
+/** Whether the system has all that was sent, and nobody reads the memory of it any more. */
+export const isWritten = (connection: NatsConnection): boolean =>
+  (connection as unknown as Hidden).protocol.transport?.socket?.writableLength === 0

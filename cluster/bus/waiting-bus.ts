@@ -71,6 +71,10 @@ export class WaitingBus implements Bus {
     return this.bus?.isConnected === true
   }
 
+  get hasWritten(): boolean {
+    return this.bus?.hasWritten === true
+  }
+
   get replicas(): number {
     return this.bus?.replicas ?? 1
   }

@@ -11,6 +11,7 @@ import {
   type LaneCredit,
   type LaneHeader,
   packMessage,
+  reuseMessages,
 } from './frame.ts'
 
 /** A message for a flow. */
@@ -43,6 +44,8 @@ export interface FlowRoads {
   readonly sender: string
   readonly maxPayload: number
   publish(frame: Uint8Array): boolean
+  /** Whether nobody reads what was last published any more. */
+  isWritten(): boolean
   /** Something waits for `flush`. */
   gathered(): void
   /** So much waits that it makes a frame by itself. */
@@ -174,13 +177,16 @@ export class Flow {
     }
     const frame = encodeMessages(this.roads.sender, this.number, headers, gathered, from, to)
     if (frame.length > this.roads.maxPayload - envelopeBytes) {
+      reuseMessages()
       if (to - from === 1) return this.sendParts(gathered[from] as Cargo) ? to : from
       // Heads are larger than was thought.
       const middle = from + ((to - from) >> 1)
       const sent = this.sendFrame(gathered, from, middle)
       return sent === middle ? this.sendFrame(gathered, middle, to) : sent
     }
-    if (!this.roads.publish(frame)) return from
+    const isTaken = this.roads.publish(frame)
+    if (!isTaken || this.roads.isWritten()) reuseMessages()
+    if (!isTaken) return from
     for (let i = from; i < to; i++) this.count(gathered[i] as Cargo)
     return to
   }

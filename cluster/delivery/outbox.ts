@@ -92,6 +92,7 @@ export class Outbox implements RouteRoads {
         sender: this.sender,
         maxPayload: bus.maxPayload,
         publish: frame => bus.publish(subject, frame),
+        isWritten: () => bus.hasWritten === true,
         refused: () => this.retry(),
         credited: () => this.goOn(),
         gathered: () => this.flushSoon(),

@@ -116,6 +116,43 @@ test('large messages arrive whole, and in the order in which they were sent amon
   t.false(from.publish('mixed', large))
 })
 
+test('memory that is said to be written can be used again, also while the server reads nothing', async t => {
+  t.timeout(30_000)
+  const server = await startNatsServer(t)
+  const [sender, receiver] = [await connectBus(t, server.url), await connectBus(t, server.url)]
+  const size = 100_000
+  const got = new Occurrences<string>()
+  receiver.subscribe('large', ({ payload }) => {
+    const [first = 0] = payload
+    const isWhole = payload.length === size && payload.every(byte => byte === first)
+    got.add(isWhole ? String(first) : 'spoiled')
+  })
+  await receiver.flush()
+  const counts = { written: 0, waiting: 0 }
+  const send = (number: number): void => {
+    const payload = Buffer.alloc(size, number)
+    t.true(sender.publish('large', payload))
+    if (sender.hasWritten !== true) counts.waiting++
+    else {
+      counts.written++
+      payload.fill(255)
+    }
+  }
+  for (let i = 0; i < 20; i++) send(i)
+  server.stop()
+  // More than sockets hold, less than may be under way.
+  for (let i = 20; i < 80; i++) send(i)
+  server.cont()
+  while (got.seen.length < 80) await got.next()
+  t.deepEqual(
+    got.seen,
+    Array.from({ length: 80 }, (_, i) => String(i)),
+  )
+  t.true(counts.written > 0 && counts.waiting > 0, JSON.stringify(counts))
+  t.true(sender.publish('large', bytes('small: the client keeps it for a moment')))
+  t.false(sender.hasWritten)
+})
+
 test('an answer of a stream that comes after the deadline is taken for no other', async t => {
   const server = await startNatsServer(t)
   const bus = await connectBus(t, server.url)
