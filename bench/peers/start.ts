@@ -107,12 +107,12 @@ export async function startCollector(): Promise<Server> {
 }
 
 /**
- * Where a mirroring proxy sends its copies. It shares a core with the load generator, which measures time: it runs when
+ * Where a mirroring proxy sends its copies. It shares a core with the load generator, which measures time: it runs only when
  * that has nothing to do.
  */
 export async function startUseless(kind: 'silent' | 'late'): Promise<Server> {
   const port = await freePort()
-  const command = ['nice', '-n', '19', process.execPath, here('./useless.ts'), kind]
+  const command = ['chrt', '--idle', '0', process.execPath, here('./useless.ts'), kind]
   return startServer({ name: `${kind} mirror`, port, core: LOAD_CORE, command, env: { PORT: String(port) } })
 }
 
