@@ -1,4 +1,3 @@
-import { monotonicMs } from '../../../runtime/clock.ts'
 import { TrafficError } from '../../../runtime/errors.ts'
 import { cloneEvent, type Event, type MessageStart } from '../../../runtime/event.ts'
 import { show } from '../../../runtime/options.ts'
@@ -13,15 +12,8 @@ import { Comparison, type ComparisonPlan } from './comparison.ts'
 import { Comparer } from './differences.ts'
 import { type HeaderChanges, type MirrorSettings, mirrorOptions } from './mirror-options.ts'
 import { pipelineOutlet } from './outlet.ts'
+import { Reach } from './reach.ts'
 import { isInShare } from './share.ts'
-
-/**
- * How long a mirror that cannot be reached is left alone. To try with each request costs more than all of the mirroring
- * does, and tells nothing new.
- */
-const restMs = 1000
-
-const unreachable: ReadonlySet<string> = new Set(['ConnectionRefused', 'ConnectionTimeout', 'CannotResolve'])
 
 /** Where the filter at the end of a branch finds what its answer is compared with. */
 const slot = Symbol('comparison')
@@ -33,27 +25,6 @@ interface Plan {
   readonly settings: MirrorSettings
   readonly comparison: ComparisonPlan | null
   readonly reach: Reach
-}
-
-/** Whether the mirror can be reached, as far as is known. One that a callback names may be another each time. */
-class Reach {
-  private readonly isOne: boolean
-  private restsUntil = 0
-
-  constructor(isOne: boolean) {
-    this.isOne = isOne
-  }
-
-  failed(code: string): void {
-    if (this.isOne && unreachable.has(code)) this.restsUntil = monotonicMs() + restMs
-  }
-
-  get isResting(): boolean {
-    if (this.restsUntil === 0) return false
-    if (monotonicMs() < this.restsUntil) return true
-    this.restsUntil = 0
-    return false
-  }
 }
 
 /**
@@ -183,7 +154,8 @@ class MirrorAnswer extends Filter {
   }
 
   process(event: Event): void {
-    if (event.kind === 3) this.reach.failed(event.error)
+    if (event.kind === 1) this.reach.answered()
+    else if (event.kind === 3) this.reach.failed(event.error)
     const comparison = (this.pipeline.context as Compared)[slot]
     comparison?.see(comparison.mirror, event)
     this.next.process(event)
@@ -248,7 +220,7 @@ export const mirror: FilterDefinition = {
   aliases: [],
   signature: '(target[, options])',
   summary: 'Copies a share of the requests to another upstream',
-  doc: "Sends copies of requests to target ('host:port', or a callback (ctx) that gives it), and discards what that answers, or compares it with the answer that the client gets. Bodies are streamed. The traffic never waits for its mirror: a copy for which there is no room is dropped and counted, as with fork, of which this is a short form; a mirror that cannot be reached is left alone for a second. Upgrades and CONNECT are not mirrored. Differences go to onDifference, and as messages whose bodies are JSON documents to the pipeline of .to(…).",
+  doc: "Sends copies of requests to target ('host:port', or a callback (ctx) that gives it), and discards what that answers, or compares it with the answer that the client gets. Bodies are streamed. The traffic never waits for its mirror: a copy for which there is no room is dropped and counted, as with fork, of which this is a short form; a mirror that cannot be reached is left alone for a second, and for up to eight when it stays away. Upgrades and CONNECT are not mirrored. Differences go to onDifference, and as messages whose bodies are JSON documents to the pipeline of .to(…).",
   accepts: 'messages',
   emits: 'same',
   sub: 'messages',
