@@ -90,8 +90,8 @@ export class ClusterThread implements ClusterLink {
       log,
       maxMessageBytes: name => this.pipelines?.get(name)?.maxMessageBytes ?? 0,
     })
-    const isSelf = (name: string): boolean => this.self?.name === name
-    this.questions = new ClusterQuestions({ bus, cluster, placement: this.placement, log, isSelf })
+    const isHere = (host: Member): boolean => this.whereIs(host) === 'here'
+    this.questions = new ClusterQuestions({ bus, cluster, placement: this.placement, log, isHere })
     this.kernels = new KernelPosts({ bus, cluster, placement: this.placement, log })
     this.outbox = new Outbox({
       bus,

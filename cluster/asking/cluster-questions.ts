@@ -4,7 +4,7 @@ import type { SharedPipeline } from '../../actors/shared/shared-pipelines.ts'
 import { TrafficError } from '../../runtime/errors.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { Bus, BusMessage, Subscription } from '../bus/bus.ts'
-import { type Place, placeId } from '../membership/member.ts'
+import { type Member, type Place, placeId } from '../membership/member.ts'
 import type { Placement } from '../placement/placement.ts'
 import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion } from './question-frame.ts'
 
@@ -17,8 +17,8 @@ export interface QuestionsOptions {
   readonly cluster: string
   readonly placement: Placement
   readonly log: Logger
-  /** Whether this is the name of this node, and it is in the cluster. */
-  readonly isSelf: (node: string) => boolean
+  /** Whether this node is the one that we are, and it is in the cluster. */
+  readonly isHere: (host: Member) => boolean
 }
 
 /** Asks the node of a key, and answers what other nodes ask this thread. */
@@ -45,11 +45,11 @@ export class ClusterQuestions {
   }
 
   ask(pipeline: SharedPipeline, question: Question, take: TakeAnswer): void {
-    const { placement, isSelf } = this.options
+    const { placement, isHere } = this.options
     const shard = placement.shardOf(pipeline, question.key)
     const owner = placement.ownerOf(pipeline, shard)
     // A node that is cut off, or is not in yet, knows of no host: it asks itself when it can, as it would without a cluster.
-    if (owner === undefined ? pipeline.isHosted : isSelf(owner.name))
+    if (owner === undefined ? pipeline.isHosted : isHere(owner))
       this.receiver?.askWithin(pipeline, question, take)
     else if (owner === undefined)
       take(new TrafficError('NoResponder', `no node of the cluster hosts pipeline '${question.name}' now`))

@@ -1,6 +1,6 @@
 import type { ActorRow } from '../../actors/host.ts'
 import { short, table } from './table.ts'
-import type { ViewAnswer } from './view-messages.ts'
+import { omittedOf, type ViewAnswer } from './view-messages.ts'
 
 /** An actor, and where it lives. */
 export interface PlacedActor extends ActorRow {
@@ -39,7 +39,7 @@ export function actorRows(answers: readonly ViewAnswer[]): ActorsAnswer {
     actors: threads
       .flatMap(({ node, thread, actors }) => actors.map(actor => ({ ...actor, node, thread })))
       .sort((a, b) => byPlace(a, b) || a.key.localeCompare(b.key)),
-    omitted: answers.reduce((sum, { omitted }) => sum + (omitted ?? 0), 0),
+    omitted: omittedOf(answers),
   }
 }
 

@@ -15,7 +15,7 @@ import { edgeRows, showEdges } from './edge-rows.ts'
 import { askFleet, type FleetAnswer } from './fleet.ts'
 import { nodeRows, showNodes } from './node-rows.ts'
 import { readStreams, showStreams } from './stream-rows.ts'
-import type { ViewQuestion } from './view-messages.ts'
+import { omittedOf, type ViewQuestion } from './view-messages.ts'
 
 /** What a subcommand gets from the process. */
 export interface ViewEnvironment {
@@ -74,7 +74,7 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
         const all = edgeRows(answers, options.byNode === true)
         const rows = options.all ? all : all.filter(({ accepted }) => accepted > 0)
         out(options.json ? json(rows) : showEdges(rows))
-        const omitted = answers.reduce((sum, answer) => sum + (answer.omitted ?? 0), 0)
+        const omitted = omittedOf(answers)
         if (omitted > 0)
           environment.say(
             `${omitted} more ${omitted === 1 ? 'edge is' : 'edges are'} missing here: an answer of a node has no room for more. Its /metrics has all.\n`,
@@ -121,14 +121,12 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
     .argument('<number...>', 'their numbers in the list', sequences)
     .action((numbers: number[], options: NatsOptions) =>
       withOffice(environment, options, async office => {
-        const missing: number[] = []
-        for (const number of numbers) {
+        await withAll(numbers, async number => {
           const stored = await office.replay(number)
-          if (stored === undefined) missing.push(number)
-          else
-            out(options.json ? json({ number, stored }) : `Dead letter ${number} is in its stream again.\n`)
-        }
-        if (missing.length > 0) throw new NoSuchLetter(missing)
+          if (stored === undefined) return false
+          out(options.json ? json({ number, stored }) : `Dead letter ${number} is in its stream again.\n`)
+          return true
+        })
       }),
     )
   ofNats(letters.command('delete'))
@@ -136,15 +134,28 @@ export function buildViewCommand(environment: ViewEnvironment): Command {
     .argument('<number...>', 'their numbers in the list', sequences)
     .action((numbers: number[], options: NatsOptions) =>
       withOffice(environment, options, async office => {
-        const missing: number[] = []
-        for (const number of numbers) {
-          if (!(await office.delete(number))) missing.push(number)
-          else out(options.json ? json({ number, deleted: true }) : `Dead letter ${number} is deleted.\n`)
-        }
-        if (missing.length > 0) throw new NoSuchLetter(missing)
+        await withAll(numbers, async number => {
+          if (!(await office.delete(number))) return false
+          out(options.json ? json({ number, deleted: true }) : `Dead letter ${number} is deleted.\n`)
+          return true
+        })
       }),
     )
   return root
+}
+
+/**
+ * Does something with each of these dead letters, also behind one that there is not.
+ *
+ * @param work gives false when there is no such one
+ */
+async function withAll(
+  numbers: readonly number[],
+  work: (number: number) => Promise<boolean>,
+): Promise<void> {
+  const missing: number[] = []
+  for (const number of numbers) if (!(await work(number))) missing.push(number)
+  if (missing.length > 0) throw new NoSuchLetter(missing)
 }
 
 /** Numbers that no dead letter has. */

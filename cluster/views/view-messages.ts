@@ -53,3 +53,7 @@ export interface ViewAnswer {
   /** Rows that there was no room for. */
   readonly omitted?: number | undefined
 }
+
+/** Rows that none of these had room for. */
+export const omittedOf = (answers: readonly ViewAnswer[]): number =>
+  answers.reduce((sum, { omitted }) => sum + (omitted ?? 0), 0)
