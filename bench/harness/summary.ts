@@ -47,7 +47,7 @@ export type SamplesByServer = Readonly<Record<string, readonly Sample[]>>
 /**
  * The median, over all rounds, of how two servers compare in one round. What they share (a neighbour that takes the
  * caches, a slower clock) is in both, so this tells apart what medians of each alone, taken over minutes, do not: two
- * processes of the same program differ by 2 % this way and by 7 % the other (2026-11). NaN without a common round.
+ * processes of the same program differed by 2 % this way and by 7 % the other in a quiet hour (2026-11). NaN without a common round.
  */
 export function paired(
   ours: readonly Sample[],
